@@ -1,0 +1,1 @@
+//! A small HTTP/1 client and server helpers with deadlines.

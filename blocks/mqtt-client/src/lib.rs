@@ -1,0 +1,1 @@
+//! A reconnecting MQTT client with tracked acknowledgements.

@@ -1,0 +1,1 @@
+//! Processes and their groups, users, disk space, durable files, the clock.

@@ -1,0 +1,1 @@
+//! A checksummed append-only log with snapshots.

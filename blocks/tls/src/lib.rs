@@ -1,0 +1,1 @@
+//! TLS set-up with rustls, certificate authority, certificate identity.

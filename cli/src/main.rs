@@ -1,0 +1,2 @@
+//! One executable for people: quickstart, cloud, core, env.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Artifacts: buckets and objects in a directory, and the S3-compatible endpoint.

@@ -1,0 +1,1 @@
+//! Components, deployments, job executions, shadows and status aggregation.

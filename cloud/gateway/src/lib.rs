@@ -1,0 +1,1 @@
+//! The device plane: MQTT over TLS, device HTTP, reserved topics.

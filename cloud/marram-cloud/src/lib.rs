@@ -1,0 +1,1 @@
+//! The fleet service: arguments and composition only.

@@ -1,0 +1,2 @@
+//! The fleet service: arguments and composition only.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Things, groups, certificates, policies, role aliases, access keys.

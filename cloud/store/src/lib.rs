@@ -1,0 +1,1 @@
+//! The cloud's durable state: one module per noun, numbered migrations.

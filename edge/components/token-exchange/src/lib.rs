@@ -1,0 +1,1 @@
+//! aws.greengrass.TokenExchangeService: the local credentials endpoint.

@@ -1,0 +1,1 @@
+//! The core device's runtime: arguments and composition only.

@@ -1,0 +1,2 @@
+//! The core device's runtime: arguments and composition only.
+fn main() {}

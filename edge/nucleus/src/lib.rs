@@ -1,0 +1,1 @@
+//! The nucleus: configuration, lifecycles, deployments, packages, IPC, cloud link.

@@ -1,0 +1,1 @@
+//! The AWS wire: routes and shapes, SigV4, error envelopes.

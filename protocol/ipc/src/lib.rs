@@ -1,0 +1,1 @@
+//! The Greengrass IPC: event-stream frames, connection rules, operations and errors.

@@ -1,0 +1,1 @@
+//! Evaluation of IoT policies and of components' accessControl.

@@ -1,0 +1,1 @@
+//! Component recipes: parse, validate, choose the platform, interpolate.

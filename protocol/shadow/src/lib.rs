@@ -1,0 +1,1 @@
+//! Device shadow documents: merge, delta, versions, limits.
