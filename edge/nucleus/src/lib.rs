@@ -1,1 +1,8 @@
-//! The nucleus: configuration, lifecycles, deployments, packages, IPC, cloud link.
+//! The nucleus: configuration, lifecycles, deployments, packages, IPC and the cloud link of one
+//! core device.
+//!
+//! Every core in here (resolver, lifecycle, deployment) is a pure state machine; the shells around
+//! them own the clock, the files and the sockets. See `ARCHITECTURE.md`, "The device".
+
+pub mod component;
+pub mod paths;

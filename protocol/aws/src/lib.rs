@@ -1,1 +1,9 @@
-//! The AWS wire: routes and shapes, SigV4, error envelopes.
+//! The AWS wire as Marram speaks it: routes and shapes, SigV4, error envelopes.
+//!
+//! Everything here is pure: no sockets, no clock, no files. The shapes are written by us and
+//! checked in tests against the service models that the installed botocore carries.
+
+pub mod error;
+pub mod route;
+
+pub use error::{ApiError, FieldError};
