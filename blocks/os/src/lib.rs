@@ -1,1 +1,6 @@
 //! Processes and their groups, users, disk space, durable files, the clock.
+//!
+//! The one crate with `unsafe`: what the operating system offers only as raw calls is wrapped here,
+//! and nothing above needs to know how.
+
+pub mod clock;
