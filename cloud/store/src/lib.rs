@@ -1,1 +1,36 @@
 //! The cloud's durable state: one module per noun, numbered migrations.
+//!
+//! What is committed here is what the cloud has promised: an answer is sent only after its
+//! transaction committed, so a killed process loses nothing that anybody was told. There is one
+//! writer at a time ([`Store::begin`]); readers ([`Store::read`]) see a consistent snapshot and
+//! never wait for it. Reading methods are on [`Reader`], writing ones on [`Tx`], which is also a
+//! reader, so that code inside a transaction reads its own writes.
+//!
+//! All statements are text that SQLite and PostgreSQL both run: `$1` placeholders, no BOOLEAN
+//! column (0/1 in a BIGINT), times as BIGINT milliseconds, JSON and binary (hex, base64) as TEXT,
+//! `ON CONFLICT` for everything idempotent.
+
+mod access_keys;
+mod attachments;
+mod certificates;
+mod error;
+mod memberships;
+mod migrations;
+mod policies;
+mod role_aliases;
+mod sessions;
+mod settings;
+mod store;
+mod tags;
+mod thing_groups;
+mod things;
+
+pub use access_keys::AccessKey;
+pub use certificates::{AgePosition, Certificate};
+pub use error::{OpenStore, StoreError};
+pub use policies::Policy;
+pub use role_aliases::RoleAlias;
+pub use sessions::Session;
+pub use store::{Reader, Store, Tx};
+pub use thing_groups::{GroupScope, ThingGroup};
+pub use things::Thing;
