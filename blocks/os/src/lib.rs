@@ -4,3 +4,5 @@
 //! and nothing above needs to know how.
 
 pub mod clock;
+pub mod disk;
+pub mod file;
