@@ -79,3 +79,13 @@ fn read_identity(identity: &Identity) -> Result<Chain, ConfigureClient> {
         .map_err(|source| ConfigureClient::Pem { part: "private key", source })?;
     Ok((chain, key))
 }
+
+/// A TLS client that trusts nobody: every handshake fails. For a client of plain HTTP only.
+#[expect(clippy::expect_used, reason = "ring supports both default protocol versions")]
+pub fn client_config_without_roots() -> ClientConfig {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring supports TLS 1.2 and 1.3")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth()
+}

@@ -20,7 +20,7 @@ pub use certificate::{
     CertificateInfo, Identity, ParseCertificate, certificate_der, certificate_id, certificate_info,
     certificate_pem,
 };
-pub use client::{ConfigureClient, client_config};
+pub use client::{ConfigureClient, client_config, client_config_without_roots};
 pub use server::{ClientAuth, ConfigureServer, peer_certificate, server_config};
 
 fn provider() -> Arc<CryptoProvider> {
