@@ -1,1 +1,3 @@
 //! Evaluation of IoT policies and of components' accessControl.
+
+pub mod iot;
