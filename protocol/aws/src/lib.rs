@@ -5,5 +5,7 @@
 
 pub mod error;
 pub mod route;
+pub mod sigv4;
+pub mod timestamp;
 
 pub use error::{ApiError, FieldError};

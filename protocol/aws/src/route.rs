@@ -54,13 +54,16 @@ pub enum BindError {
     },
 }
 
+/// Path labels by their names in the template, still percent-encoded.
+pub type Labels = Vec<(&'static str, String)>;
+
 /// Finds the route of `method` and raw `path` (still percent-encoded, without the query), and
 /// the path labels as sent. Literal segments win over labels, wherever they stand in the table.
 pub fn find<'t, O>(
     table: &'t [Route<O>],
     method: &str,
     path: &str,
-) -> Option<(&'t Route<O>, Vec<(&'static str, String)>)> {
+) -> Option<(&'t Route<O>, Labels)> {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     table
         .iter()
@@ -74,7 +77,7 @@ pub fn find<'t, O>(
 
 /// A match's rank is one flag per segment, literal before label, so that `max` prefers literals
 /// from the left.
-type Match = (Vec<bool>, Vec<(&'static str, String)>);
+type Match = (Vec<bool>, Labels);
 
 fn match_template(template: &'static str, segments: &[&str]) -> Option<Match> {
     let mut rank = Vec::new();
@@ -114,7 +117,7 @@ impl<O> Route<O> {
     /// A label or query that is not percent-encoded UTF-8, or a query value of the wrong kind.
     pub fn bind<'h>(
         &self,
-        labels: Vec<(&'static str, String)>,
+        labels: Labels,
         raw_query: &str,
         header: impl Fn(&str) -> Option<&'h str>,
         mut body: Map<String, Value>,
@@ -145,7 +148,8 @@ fn insert_query(
     kind: Kind,
     value: String,
 ) -> Result<(), BindError> {
-    let wrong = |expected| BindError::Query { name: wire.to_owned(), value: value.clone(), expected };
+    let wrong =
+        |expected| BindError::Query { name: wire.to_owned(), value: value.clone(), expected };
     let parsed = match kind {
         Kind::Text => Value::from(value),
         Kind::Int => Value::from(value.parse::<i64>().map_err(|_| wrong("an integer"))?),
