@@ -4,6 +4,7 @@
 //! checked in tests against the service models that the installed botocore carries.
 
 pub mod error;
+pub mod greengrassv2;
 pub mod route;
 pub mod sigv4;
 pub mod timestamp;

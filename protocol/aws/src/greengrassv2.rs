@@ -1,0 +1,69 @@
+//! AWS IoT Greengrass V2's control plane (2020-11-30): operations, routes and shapes.
+//!
+//! The data plane that core devices call over mutual TLS shares the paths of
+//! `ResolveComponentCandidates` and `GetComponentVersionArtifact`, so both halves bind requests
+//! with this one table. Required members that serde cannot do without are plain fields: a request
+//! without one fails to deserialize, which the API layer turns into a `ValidationException`.
+
+mod components;
+mod core_devices;
+mod deployments;
+mod routes;
+mod wire;
+
+pub use components::*;
+pub use core_devices::*;
+pub use deployments::*;
+pub use routes::ROUTES;
+pub use wire::{Blob, EpochSeconds};
+
+/// An operation of the service that Marram serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `CancelDeployment`
+    CancelDeployment,
+    /// `CreateComponentVersion`
+    CreateComponentVersion,
+    /// `CreateDeployment`
+    CreateDeployment,
+    /// `DeleteComponent`
+    DeleteComponent,
+    /// `DeleteCoreDevice`
+    DeleteCoreDevice,
+    /// `DeleteDeployment`
+    DeleteDeployment,
+    /// `DescribeComponent`
+    DescribeComponent,
+    /// `GetComponent`
+    GetComponent,
+    /// `GetComponentVersionArtifact`
+    GetComponentVersionArtifact,
+    /// `GetCoreDevice`
+    GetCoreDevice,
+    /// `GetDeployment`
+    GetDeployment,
+    /// `ListComponentVersions`
+    ListComponentVersions,
+    /// `ListComponents`
+    ListComponents,
+    /// `ListCoreDevices`
+    ListCoreDevices,
+    /// `ListDeployments`
+    ListDeployments,
+    /// `ListEffectiveDeployments`
+    ListEffectiveDeployments,
+    /// `ListInstalledComponents`
+    ListInstalledComponents,
+    /// `ListTagsForResource`
+    ListTagsForResource,
+    /// `ResolveComponentCandidates`
+    ResolveComponentCandidates,
+    /// `TagResource`
+    TagResource,
+    /// `UntagResource`
+    UntagResource,
+}
+
+/// The success answer of operations without output members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Empty {}
