@@ -1,1 +1,15 @@
-//! A checksummed append-only log with snapshots.
+//! A checksummed append-only log with snapshots: what must not be forgotten.
+//!
+//! A [`Journal`] is a folder with one snapshot and one log. State is the snapshot with the log's
+//! records applied in order. The invariant, whatever instruction the power is cut at: after
+//! opening, the records are a prefix of those appended since the snapshot, and contain all that
+//! were appended before the last [`Journal::sync`] that returned.
+//!
+//! A snapshot carries a generation, and only the log of the same generation belongs to it. So the
+//! rename that puts a new snapshot in place also, in the same instant, empties the log.
+
+mod journal;
+mod record;
+
+pub use journal::{Journal, OpenJournal, Recovered, WriteJournal};
+pub use record::MAX_RECORD_BYTES;

@@ -184,7 +184,7 @@ impl Authority {
         let issuer = KeyPair::from_pem(key_pem)
             .and_then(|key| Issuer::from_ca_cert_pem(&certificate_pem, key))
             .map_err(|source| OpenAuthority::Invalid {
-                folder: certificate_file.parent().unwrap_or(Path::new(".")).to_path_buf(),
+                folder: certificate_file.parent().unwrap_or_else(|| Path::new(".")).to_path_buf(),
                 source,
             })?;
         Ok(Self { issuer, certificate_pem, certificate_file })
@@ -192,7 +192,7 @@ impl Authority {
 
     fn create(certificate_file: PathBuf, key_file: &Path) -> Result<Self, OpenAuthority> {
         let (certificate_pem, key_pem) = new_root().map_err(|source| OpenAuthority::Invalid {
-            folder: certificate_file.parent().unwrap_or(Path::new(".")).to_path_buf(),
+            folder: certificate_file.parent().unwrap_or_else(|| Path::new(".")).to_path_buf(),
             source,
         })?;
         file::write_atomically(key_file, key_pem.as_bytes(), 0o600)

@@ -81,7 +81,6 @@ fn read_identity(identity: &Identity) -> Result<Chain, ConfigureClient> {
 }
 
 /// A TLS client that trusts nobody: every handshake fails. For a client of plain HTTP only.
-#[expect(clippy::expect_used, reason = "ring supports both default protocol versions")]
 pub fn client_config_without_roots() -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
