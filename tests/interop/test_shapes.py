@@ -1,0 +1,48 @@
+"""Our route tables against the service models that the installed botocore carries."""
+
+import json
+import subprocess
+
+import botocore.session
+import pytest
+
+from harness.programs import BIN, clean_environment
+
+
+def our_routes():
+    done = subprocess.run(
+        [BIN / "marram-cloud", "routes"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def template(uri):
+    return uri.split("?")[0].rstrip("/") or "/"
+
+
+@pytest.mark.parametrize("service", ["greengrassv2", "iot"])
+def test_every_route_is_the_models(service):
+    model = botocore.session.get_session().get_service_model(service)
+    routes = our_routes()[service]
+    assert routes, "the table is empty"
+    for route in routes:
+        operation = model.operation_model(route["operation"])
+        assert route["method"] == operation.http["method"], route
+        assert route["template"] == template(operation.http["requestUri"]), route
+        assert route["status"] == operation.http.get("responseCode", 200), route
+        members = operation.input_shape.members if operation.input_shape else {}
+        wire = {
+            (shape.serialization.get("location"), shape.serialization.get("name", name))
+            for name, shape in members.items()
+        }
+        for name in route["query"]:
+            assert ("querystring", name) in wire, (route["operation"], name)
+        for name in route["headers"]:
+            found = {(place, wire_name.lower()) for place, wire_name in wire if place == "header"}
+            assert ("header", name) in found, (route["operation"], name)
+        queries = {name for place, name in wire if place == "querystring"}
+        assert queries == set(route["query"]), f"{route['operation']} misses query parameters"
