@@ -1,0 +1,196 @@
+//! The `iot` service (2015-05-28): its operations, where they lie on the wire, and their shapes.
+//!
+//! Shapes are named after the model's; only members that mean something here are listed, and an
+//! unknown one is ignored. Times are [`EpochMs`](crate::epoch::EpochMs).
+
+mod certificates;
+mod endpoint;
+mod groups;
+mod jobs;
+mod policies;
+mod role_aliases;
+mod tags;
+mod things;
+
+use serde::Serialize;
+
+use crate::route::{Kind, Route};
+
+pub use certificates::*;
+pub use endpoint::*;
+pub use groups::*;
+pub use jobs::*;
+pub use policies::*;
+pub use role_aliases::*;
+pub use tags::*;
+pub use things::*;
+
+/// The operations that are served, by their names in the model.
+#[allow(missing_docs, reason = "the names are the model's")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    AddThingToThingGroup,
+    AttachPolicy,
+    AttachThingPrincipal,
+    CreateCertificateFromCsr,
+    CreateKeysAndCertificate,
+    CreatePolicy,
+    CreateRoleAlias,
+    CreateThing,
+    CreateThingGroup,
+    DeleteCertificate,
+    DeletePolicy,
+    DeleteRoleAlias,
+    DeleteThing,
+    DeleteThingGroup,
+    DescribeCertificate,
+    DescribeEndpoint,
+    DescribeJob,
+    DescribeJobExecution,
+    DescribeRoleAlias,
+    DescribeThing,
+    DescribeThingGroup,
+    DetachPolicy,
+    DetachThingPrincipal,
+    GetPolicy,
+    ListAttachedPolicies,
+    ListCertificates,
+    ListJobExecutionsForThing,
+    ListPolicies,
+    ListPrincipalThings,
+    ListRoleAliases,
+    ListTagsForResource,
+    ListTargetsForPolicy,
+    ListThingGroups,
+    ListThingGroupsForThing,
+    ListThingPrincipals,
+    ListThings,
+    ListThingsInThingGroup,
+    RemoveThingFromThingGroup,
+    TagResource,
+    UntagResource,
+    UpdateCertificate,
+    UpdateRoleAlias,
+    UpdateThing,
+    UpdateThingGroup,
+}
+
+/// The answer of an operation that has none: `{}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Empty {}
+
+type Query = &'static [(&'static str, &'static str, Kind)];
+type Headers = &'static [(&'static str, &'static str)];
+
+const VERSION: Query = &[("expectedVersion", "expectedVersion", Kind::Int)];
+const SET_AS_ACTIVE: Query = &[("setAsActive", "setAsActive", Kind::Bool)];
+const PAGE: Query =
+    &[("nextToken", "nextToken", Kind::Text), ("maxResults", "maxResults", Kind::Int)];
+const MARKED_PAGE: Query = &[("marker", "marker", Kind::Text), ("pageSize", "pageSize", Kind::Int)];
+const ORDERED_PAGE: Query = &[
+    ("marker", "marker", Kind::Text),
+    ("pageSize", "pageSize", Kind::Int),
+    ("isAscendingOrder", "ascendingOrder", Kind::Bool),
+];
+const PRINCIPAL: Headers = &[("x-amzn-principal", "principal")];
+
+const fn route(
+    operation: Operation,
+    method: &'static str,
+    template: &'static str,
+    query: Query,
+    headers: Headers,
+) -> Route<Operation> {
+    Route { operation, method, template, query, headers, status: 200 }
+}
+
+/// Where the operations lie.
+#[rustfmt::skip]
+pub const ROUTES: &[Route<Operation>] = &[
+    route(Operation::CreateThing, "POST", "/things/{thingName}", &[], &[]),
+    route(Operation::DescribeThing, "GET", "/things/{thingName}", &[], &[]),
+    route(Operation::UpdateThing, "PATCH", "/things/{thingName}", &[], &[]),
+    route(Operation::DeleteThing, "DELETE", "/things/{thingName}", VERSION, &[]),
+    route(Operation::ListThings, "GET", "/things", &[
+        ("nextToken", "nextToken", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("attributeName", "attributeName", Kind::Text),
+        ("attributeValue", "attributeValue", Kind::Text),
+        ("thingTypeName", "thingTypeName", Kind::Text),
+        ("usePrefixAttributeValue", "usePrefixAttributeValue", Kind::Bool),
+    ], &[]),
+    route(Operation::AttachThingPrincipal, "PUT", "/things/{thingName}/principals", &[
+        ("thingPrincipalType", "thingPrincipalType", Kind::Text),
+    ], PRINCIPAL),
+    route(Operation::DetachThingPrincipal, "DELETE", "/things/{thingName}/principals", &[], PRINCIPAL),
+    route(Operation::ListThingPrincipals, "GET", "/things/{thingName}/principals", PAGE, &[]),
+    route(Operation::ListPrincipalThings, "GET", "/principals/things", PAGE, PRINCIPAL),
+    route(Operation::ListThingGroupsForThing, "GET", "/things/{thingName}/thing-groups", PAGE, &[]),
+    route(Operation::CreateThingGroup, "POST", "/thing-groups/{thingGroupName}", &[], &[]),
+    route(Operation::DescribeThingGroup, "GET", "/thing-groups/{thingGroupName}", &[], &[]),
+    route(Operation::UpdateThingGroup, "PATCH", "/thing-groups/{thingGroupName}", &[], &[]),
+    route(Operation::DeleteThingGroup, "DELETE", "/thing-groups/{thingGroupName}", VERSION, &[]),
+    route(Operation::ListThingGroups, "GET", "/thing-groups", &[
+        ("nextToken", "nextToken", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("parentGroup", "parentGroup", Kind::Text),
+        ("namePrefixFilter", "namePrefixFilter", Kind::Text),
+        ("recursive", "recursive", Kind::Bool),
+    ], &[]),
+    route(Operation::ListThingsInThingGroup, "GET", "/thing-groups/{thingGroupName}/things", &[
+        ("recursive", "recursive", Kind::Bool),
+        ("nextToken", "nextToken", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+    ], &[]),
+    route(Operation::AddThingToThingGroup, "PUT", "/thing-groups/addThingToThingGroup", &[], &[]),
+    route(Operation::RemoveThingFromThingGroup, "PUT", "/thing-groups/removeThingFromThingGroup", &[], &[]),
+    route(Operation::CreateKeysAndCertificate, "POST", "/keys-and-certificate", SET_AS_ACTIVE, &[]),
+    route(Operation::CreateCertificateFromCsr, "POST", "/certificates", SET_AS_ACTIVE, &[]),
+    route(Operation::DescribeCertificate, "GET", "/certificates/{certificateId}", &[], &[]),
+    route(Operation::UpdateCertificate, "PUT", "/certificates/{certificateId}", &[
+        ("newStatus", "newStatus", Kind::Text),
+    ], &[]),
+    route(Operation::DeleteCertificate, "DELETE", "/certificates/{certificateId}", &[
+        ("forceDelete", "forceDelete", Kind::Bool),
+    ], &[]),
+    route(Operation::ListCertificates, "GET", "/certificates", ORDERED_PAGE, &[]),
+    route(Operation::CreatePolicy, "POST", "/policies/{policyName}", &[], &[]),
+    route(Operation::GetPolicy, "GET", "/policies/{policyName}", &[], &[]),
+    route(Operation::DeletePolicy, "DELETE", "/policies/{policyName}", &[], &[]),
+    route(Operation::ListPolicies, "GET", "/policies", ORDERED_PAGE, &[]),
+    route(Operation::AttachPolicy, "PUT", "/target-policies/{policyName}", &[], &[]),
+    route(Operation::DetachPolicy, "POST", "/target-policies/{policyName}", &[], &[]),
+    route(Operation::ListAttachedPolicies, "POST", "/attached-policies/{target}", &[
+        ("recursive", "recursive", Kind::Bool),
+        ("marker", "marker", Kind::Text),
+        ("pageSize", "pageSize", Kind::Int),
+    ], &[]),
+    route(Operation::ListTargetsForPolicy, "POST", "/policy-targets/{policyName}", MARKED_PAGE, &[]),
+    route(Operation::DescribeEndpoint, "GET", "/endpoint", &[
+        ("endpointType", "endpointType", Kind::Text),
+    ], &[]),
+    route(Operation::CreateRoleAlias, "POST", "/role-aliases/{roleAlias}", &[], &[]),
+    route(Operation::DescribeRoleAlias, "GET", "/role-aliases/{roleAlias}", &[], &[]),
+    route(Operation::UpdateRoleAlias, "PUT", "/role-aliases/{roleAlias}", &[], &[]),
+    route(Operation::DeleteRoleAlias, "DELETE", "/role-aliases/{roleAlias}", &[], &[]),
+    route(Operation::ListRoleAliases, "GET", "/role-aliases", ORDERED_PAGE, &[]),
+    route(Operation::DescribeJob, "GET", "/jobs/{jobId}", &[
+        ("beforeSubstitution", "beforeSubstitution", Kind::Bool),
+    ], &[]),
+    route(Operation::ListJobExecutionsForThing, "GET", "/things/{thingName}/jobs", &[
+        ("status", "status", Kind::Text),
+        ("namespaceId", "namespaceId", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("nextToken", "nextToken", Kind::Text),
+        ("jobId", "jobId", Kind::Text),
+    ], &[]),
+    route(Operation::DescribeJobExecution, "GET", "/things/{thingName}/jobs/{jobId}", &[
+        ("executionNumber", "executionNumber", Kind::Int),
+    ], &[]),
+    route(Operation::TagResource, "POST", "/tags", &[], &[]),
+    route(Operation::UntagResource, "POST", "/untag", &[], &[]),
+    route(Operation::ListTagsForResource, "GET", "/tags", &[
+        ("resourceArn", "resourceArn", Kind::Text),
+        ("nextToken", "nextToken", Kind::Text),
+    ], &[]),
+];
