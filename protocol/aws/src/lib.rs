@@ -5,8 +5,11 @@
 
 pub mod error;
 pub mod greengrassv2;
+pub mod query;
 pub mod route;
+pub mod s3;
 pub mod sigv4;
 pub mod timestamp;
+pub mod xml;
 
 pub use error::{ApiError, FieldError};

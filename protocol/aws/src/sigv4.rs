@@ -22,6 +22,7 @@ mod verify;
 use std::fmt;
 
 pub use authorization::{Claim, Payload, Scope, parse};
+pub use canonical::percent_encode;
 pub use chunks::ChunkChain;
 pub use digest::{BodyDigest, hex, sha256_hex};
 pub use rejection::{Family, Rejection};

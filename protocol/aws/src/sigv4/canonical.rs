@@ -62,7 +62,7 @@ fn canonical_path(path: &str, service: &str) -> String {
         }
     }
     let slash = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
-    encode(format!("/{}{slash}", kept.join("/")).as_bytes(), true)
+    percent_encode(format!("/{}{slash}", kept.join("/")).as_bytes(), true)
 }
 
 /// Decoded, strictly encoded again, and sorted by the encoded name and value.
@@ -72,7 +72,9 @@ fn canonical_query(query: &str) -> String {
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .filter(|(key, _)| *key != SIGNATURE_PARAMETER)
-        .map(|(key, value)| (encode(&decode(key), false), encode(&decode(value), false)))
+        .map(|(key, value)| {
+            (percent_encode(&decode(key), false), percent_encode(&decode(value), false))
+        })
         .collect();
     pairs.sort_unstable();
     let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -91,7 +93,7 @@ fn canonical_values(request: &Request<'_>, name: &str) -> String {
 }
 
 /// Percent-encodes every byte but `A-Za-z0-9-._~`, and `/` where asked to keep it.
-pub(super) fn encode(bytes: &[u8], keep_slash: bool) -> String {
+pub fn percent_encode(bytes: &[u8], keep_slash: bool) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(bytes.len());
     for &byte in bytes {

@@ -1,6 +1,6 @@
 //! Signing as a client does, and presigning URLs that need no key to be used.
 
-use super::canonical::{self, encode, scope_text};
+use super::canonical::{self, percent_encode, scope_text};
 use super::digest::{SigningKey, sha256_hex};
 use super::{ALGORITHM, Claim, Credentials, Payload, Request, Scope};
 use crate::timestamp::amz_date;
@@ -88,7 +88,7 @@ impl Signer<'_> {
             }
             query.push_str(name);
             query.push('=');
-            query.push_str(&encode(value.as_bytes(), false));
+            query.push_str(&percent_encode(value.as_bytes(), false));
         };
         push("X-Amz-Algorithm", ALGORITHM);
         push("X-Amz-Credential", &credential);
