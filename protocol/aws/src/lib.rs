@@ -3,11 +3,15 @@
 //! Everything here is pure: no sockets, no clock, no files. The shapes are written by us and
 //! checked in tests against the service models that the installed botocore carries.
 
+pub mod epoch;
 pub mod error;
 pub mod greengrassv2;
+pub mod iot;
 pub mod query;
 pub mod route;
 pub mod s3;
+#[cfg(test)]
+mod service_models;
 pub mod sigv4;
 pub mod timestamp;
 pub mod xml;
