@@ -1,2 +1,57 @@
-//! The workspace's own commands: test, layers, size.
-fn main() {}
+//! The workspace's own commands: everything a contributor or CI runs, in one place.
+//!
+//! `cargo xtask test` is what `.ci/run` calls; it does its own set-up, so that a fresh clone on a
+//! fresh machine gives the same result as the tenth run.
+#![allow(clippy::print_stdout, reason = "a command for people")]
+
+mod interop;
+mod layers;
+mod routes;
+mod run;
+mod size;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "Marram's workspace commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// All set-up and all checks; ends with `N passed, N failed, N skipped`
+    Test {
+        /// Run one part only
+        #[arg(long, value_enum)]
+        only: Option<test::Part>,
+    },
+    /// Dependency directions, file sizes, lints inherited, no forbidden crate in `marramd`
+    Layers,
+    /// Executable sizes, idle memory and start times, measured now
+    Size {
+        /// Also write the figures to this file as JSON
+        #[arg(long)]
+        json: Option<std::path::PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test { only } => test::run(only),
+        Command::Layers => layers::run(),
+        Command::Size { json } => size::run(json.as_deref()),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
