@@ -118,25 +118,23 @@ pub struct SystemResourceLimits {
 }
 
 words! {
+    #[derive(Default)]
     /// What to do when a deployment fails after the device has changed.
     FailureHandlingPolicy {
         /// Go back to what ran before.
+        #[default]
         Rollback = "ROLLBACK",
         /// Leave it as it is.
         DoNothing = "DO_NOTHING",
     }
 }
 
-impl Default for FailureHandlingPolicy {
-    fn default() -> Self {
-        Self::Rollback
-    }
-}
-
 words! {
+    #[derive(Default)]
     /// Whether components are asked before a deployment changes the device.
     ComponentUpdateAction {
         /// They are told, and may defer.
+        #[default]
         NotifyComponents = "NOTIFY_COMPONENTS",
         /// They are not.
         SkipNotifyComponents = "SKIP_NOTIFY_COMPONENTS",
@@ -150,13 +148,13 @@ pub struct ComponentUpdatePolicy {
     #[serde(default = "default_timeout", with = "number")]
     pub timeout: i64,
     /// Whether they are asked.
-    #[serde(default = "default_action")]
+    #[serde(default)]
     pub action: ComponentUpdateAction,
 }
 
 impl Default for ComponentUpdatePolicy {
     fn default() -> Self {
-        Self { timeout: default_timeout(), action: default_action() }
+        Self { timeout: default_timeout(), action: ComponentUpdateAction::default() }
     }
 }
 
@@ -176,10 +174,6 @@ impl Default for ConfigurationValidationPolicy {
 
 fn default_timeout() -> i64 {
     60
-}
-
-fn default_action() -> ComponentUpdateAction {
-    ComponentUpdateAction::NotifyComponents
 }
 
 /// The date of the document's format, of which there is one.

@@ -93,18 +93,7 @@ fn parse_set(text: &str) -> Result<Vec<Comparator>, &str> {
             None => compare(Operator::Equal, partial),
         });
     }
-    drop_needless_anything(&mut set);
     Ok(set)
-}
-
-/// `* 1.0.0` is a set of one comparator: a wildcard must not change the pre-release rule.
-fn drop_needless_anything(set: &mut Vec<Comparator>) {
-    if set.len() > 1 {
-        set.retain(|comparator| *comparator != anything());
-        if set.is_empty() {
-            set.push(anything());
-        }
-    }
 }
 
 fn split_prefix(word: &str) -> (Option<Prefix>, &str) {
@@ -119,11 +108,9 @@ fn parse_partial(word: &str) -> Result<Partial, &str> {
     let numbers_end = text.find(['-', '+']).unwrap_or(text.len());
     let (numbers, suffix) = text.split_at(numbers_end);
     let mut parts = [None; 3];
-    let mut count = 0;
-    for part in numbers.split('.') {
-        let slot = parts.get_mut(count).ok_or(word)?;
+    for (place, part) in numbers.split('.').enumerate() {
+        let slot = parts.get_mut(place).ok_or(word)?;
         *slot = parse_number(part).ok_or(word)?;
-        count += 1;
     }
     // Greengrass refuses a bare `x`, but takes `*`.
     if parts[0].is_none() && !numbers.starts_with('*') {
@@ -241,6 +228,5 @@ fn caret(partial: Partial) -> Vec<Comparator> {
 fn hyphen<'a>(from: &'a str, to: &'a str) -> Result<Vec<Comparator>, &'a str> {
     let mut set = compare(Operator::GreaterOrEqual, parse_partial(from)?);
     set.extend(compare(Operator::LessOrEqual, parse_partial(to)?));
-    drop_needless_anything(&mut set);
     Ok(set)
 }
