@@ -1,4 +1,4 @@
-//! Processes and their groups, users, disk space, durable files, the clock.
+//! Processes and their trees, users, disk space, durable files, the clock.
 //!
 //! The one crate with `unsafe`: what the operating system offers only as raw calls is wrapped here,
 //! and nothing above needs to know how.
@@ -6,3 +6,7 @@
 pub mod clock;
 pub mod disk;
 pub mod file;
+pub mod memory;
+pub mod process;
+pub mod signal;
+pub mod user;

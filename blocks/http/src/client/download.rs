@@ -41,7 +41,7 @@ impl Download {
             StatusCode::PARTIAL_CONTENT => {
                 let (first, total) =
                     text(header::CONTENT_RANGE).and_then(parse_content_range).unwrap_or((0, None));
-                (first, total.or(length.map(|length| first.saturating_add(length))))
+                (first, total.or_else(|| length.map(|length| first.saturating_add(length))))
             }
             status => {
                 let body = timeout(deadline, Limited::new(body, ERROR_BODY).collect()).await;

@@ -1,0 +1,138 @@
+//! Real processes: environment, output, users, trees and their ends.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn shell(script: &str) -> Spawn {
+    Spawn {
+        program: "sh".into(),
+        args: vec!["-c".into(), script.into()],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("MARK".into(), "tree-7".into())],
+        cwd: "/".into(),
+        run_as: None,
+        tree_variable: Some("MARK".into()),
+    }
+}
+
+async fn line(child: &mut Child) -> String {
+    timeout(PATIENCE, child.line()).await.expect("a line in time").expect("a line").text
+}
+
+async fn lines(child: &mut Child) -> Vec<Line> {
+    let mut all = Vec::new();
+    while let Some(line) = timeout(PATIENCE, child.line()).await.expect("output ends") {
+        all.push(line);
+    }
+    all
+}
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not come true in time");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    table::read().iter().any(|entry| entry.pid == pid && !entry.is_zombie)
+}
+
+#[tokio::test]
+async fn child_gets_exactly_the_environment_and_folder() {
+    let mut child =
+        spawn(Spawn { cwd: "/tmp".into(), ..shell("pwd; env | sort; exit 3") }).unwrap();
+    let texts: Vec<String> = lines(&mut child).await.into_iter().map(|line| line.text).collect();
+    assert_eq!(texts, ["/tmp", "MARK=tree-7", "PATH=/usr/bin:/bin", "PWD=/tmp"]);
+    assert_eq!(child.wait().await.unwrap(), Exit::Code(3));
+}
+
+#[tokio::test]
+async fn both_streams_are_read_to_their_end() {
+    let mut child = spawn(shell("echo out; echo err >&2; printf tail")).unwrap();
+    let all = lines(&mut child).await;
+    let of = |output| -> Vec<&str> {
+        all.iter().filter(|line| line.output == output).map(|line| line.text.as_str()).collect()
+    };
+    assert_eq!(of(Output::Stdout), ["out", "tail"]);
+    assert_eq!(of(Output::Stderr), ["err"]);
+}
+
+#[tokio::test]
+async fn missing_program_and_folder_are_named() {
+    let missing = Spawn { program: "/no/such/program".into(), ..shell("") };
+    let error = spawn(missing).unwrap_err();
+    assert_eq!(error.to_string(), "could not start `/no/such/program` in `/`");
+    assert!(spawn(Spawn { cwd: Path::new("/no/such/folder").into(), ..shell("") }).is_err());
+}
+
+#[tokio::test]
+async fn stop_is_graceful_when_the_child_obeys() {
+    let mut child =
+        spawn(shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done")).unwrap();
+    assert_eq!(line(&mut child).await, "up");
+    let tree = child.tree();
+    let (stopped, exit) = tokio::join!(tree.stop(PATIENCE), child.wait());
+    assert_eq!(stopped, Stopped::Gracefully);
+    assert_eq!(exit.unwrap(), Exit::Code(0));
+    assert_eq!(tree.stop(PATIENCE).await, Stopped::AlreadyEnded);
+}
+
+#[tokio::test]
+async fn stop_kills_what_ignores_sigterm_with_its_children() {
+    let script = "trap '' TERM; sh -c 'trap \"\" TERM; echo up; while :; do sleep 0.05; done'";
+    let mut child = spawn(shell(script)).unwrap();
+    assert_eq!(line(&mut child).await, "up");
+    let tree = child.tree();
+    let stop = tree.stop(Duration::from_millis(50));
+    let (stopped, exit) = tokio::join!(stop, child.wait());
+    assert_eq!(stopped, Stopped::Killed);
+    assert_eq!(exit.unwrap(), Exit::Signal(9));
+    assert!(tree.members().is_empty());
+}
+
+#[tokio::test]
+async fn escapee_from_group_and_parent_is_found_and_stopped() {
+    become_subreaper().unwrap();
+    // The outer shell ends at once: its setsid child has neither its group nor a parent.
+    let mut child = spawn(shell("setsid sh -c 'echo $$; exec sleep 600' & wait_for=$!")).unwrap();
+    let escapee: u32 = line(&mut child).await.parse().unwrap();
+    assert_eq!(child.wait().await.unwrap(), Exit::Code(0));
+    let tree = child.tree();
+    until("the escapee is a stray", || tree.members() == [escapee]).await;
+    assert_eq!(tree.stop(PATIENCE).await, Stopped::Gracefully);
+    assert!(!is_alive(escapee));
+
+    let is_zombie = || table::read().iter().any(|entry| entry.pid == escapee);
+    assert!(is_zombie(), "nobody has taken its exit yet");
+    tree::reap_orphans_once();
+    assert!(!is_zombie());
+}
+
+#[tokio::test]
+async fn dropping_the_child_kills_its_tree() {
+    let mut child = spawn(shell("sleep 600 & echo $!; wait")).unwrap();
+    let grandchild: u32 = line(&mut child).await.parse().unwrap();
+    let pid = child.pid();
+    assert_eq!(descendants(pid), [grandchild]);
+    drop(child);
+    until("the tree is gone", || !is_alive(pid) && !is_alive(grandchild)).await;
+}
+
+#[tokio::test]
+async fn run_as_sets_user_group_and_supplementary_groups() {
+    if !crate::user::is_root() {
+        eprintln!("skipped: only root may become another user");
+        return;
+    }
+    let user = crate::user::resolve("4000123:7").unwrap();
+    let mut child = spawn(Spawn { run_as: Some(user), ..shell("id -u; id -g; id -G") }).unwrap();
+    let texts: Vec<String> = lines(&mut child).await.into_iter().map(|line| line.text).collect();
+    assert_eq!(texts, ["4000123", "7", "7"]);
+}

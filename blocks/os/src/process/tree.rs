@@ -1,0 +1,199 @@
+//! A process with everything it started, and its end.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use super::table::{self, Entry};
+
+/// How long SIGKILL may take to end a tree: longer only for processes stuck in the kernel.
+const KILL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The children that [`super::spawn`] made and whose exit tokio takes.
+static OWNED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// A process and all its descendants, also those that left its group or outlived it.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pid: u32,
+    /// `NAME=value` as it stands in a descendant's environment.
+    mark: Option<Vec<u8>>,
+    leader_ended: AtomicBool,
+}
+
+/// How a tree came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// Nothing of it was left.
+    AlreadyEnded,
+    /// All ended within the grace.
+    Gracefully,
+    /// Some had to be killed.
+    Killed,
+    /// These are still there after SIGKILL.
+    Survived(Vec<u32>),
+}
+
+impl Tree {
+    pub(super) fn new(pid: u32, mark: Option<(OsString, OsString)>) -> Self {
+        let mark = mark.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+        Self { shared: Arc::new(Shared { pid, mark, leader_ended: AtomicBool::new(false) }) }
+    }
+
+    /// The process that the tree began with.
+    pub fn pid(&self) -> u32 {
+        self.shared.pid
+    }
+
+    /// The living processes of the tree, descendants before the process it began with.
+    pub fn members(&self) -> Vec<u32> {
+        let table = table::read();
+        let Shared { pid, mark, .. } = &*self.shared;
+        let (pid, own) = (*pid, std::process::id());
+        // Once the leader was reaped, its number may name a stranger, and its group too.
+        let is_stranger = self.shared.leader_ended.load(Ordering::SeqCst)
+            && table.iter().any(|entry| entry.pid == pid);
+        let mut members = BTreeSet::new();
+        if !is_stranger {
+            members.extend(table::below(&table, pid));
+            members.extend(table.iter().filter(|entry| entry.group == pid).map(|e| e.pid));
+            members.insert(pid);
+        }
+        if let Some(mark) = mark {
+            let strays: Vec<u32> = table::below(&table, own);
+            members.extend(strays.into_iter().filter(|stray| carries(*stray, mark)));
+        }
+        members.remove(&own);
+        let is_alive = |entry: &&Entry| members.contains(&entry.pid) && !entry.is_zombie;
+        let mut living: Vec<u32> = table.iter().filter(is_alive).map(|entry| entry.pid).collect();
+        living.sort_by_key(|member| *member == pid);
+        living
+    }
+
+    /// Ends the tree: SIGTERM to all, up to `grace` for them to end, then SIGKILL to what is left,
+    /// and up to 5 s for that.
+    pub async fn stop(&self, grace: Duration) -> Stopped {
+        if !self.signal(Signal::TERM) {
+            return Stopped::AlreadyEnded;
+        }
+        if self.ends_within(grace, None).await {
+            return Stopped::Gracefully;
+        }
+        debug!(pid = self.pid(), "still running after SIGTERM and the grace: killing");
+        if self.ends_within(KILL_DEADLINE, Some(Signal::KILL)).await {
+            return Stopped::Killed;
+        }
+        let left = self.members();
+        warn!(pid = self.pid(), ?left, "processes survived SIGKILL");
+        Stopped::Survived(left)
+    }
+
+    /// Kills the whole tree without waiting for it.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    pub(super) fn leader_ended(&self) {
+        if !self.shared.leader_ended.swap(true, Ordering::SeqCst) {
+            self.disown();
+        }
+    }
+
+    /// Leaves the exit to whoever takes it first.
+    pub(super) fn disown(&self) {
+        owned().remove(&self.shared.pid);
+    }
+
+    /// Sends to every member; returns whether there was any.
+    fn signal(&self, signal: Signal) -> bool {
+        let members = self.members();
+        for member in &members {
+            send(*member, signal);
+        }
+        !members.is_empty()
+    }
+
+    /// Waits until nothing is left, sending `signal` to what is left each time it looks: a tree
+    /// may still grow while it is killed.
+    async fn ends_within(&self, deadline: Duration, signal: Option<Signal>) -> bool {
+        let end = Instant::now() + deadline;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let living = self.members();
+            if living.is_empty() {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            for member in living {
+                if let Some(signal) = signal {
+                    send(member, signal);
+                }
+            }
+            sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Starts a process whose exit its owner takes. Under the lock, because a short-lived one may be a
+/// zombie before its number is known here.
+pub(super) fn spawn_owned(command: &mut Command) -> io::Result<tokio::process::Child> {
+    let mut owned = owned();
+    let child = command.spawn()?;
+    owned.extend(child.id());
+    Ok(child)
+}
+
+/// Takes the exit of every zombie child that nobody owns.
+pub(super) fn reap_orphans_once() {
+    let own = std::process::id();
+    let zombies = table::read().into_iter().filter(|e| e.parent == own && e.is_zombie);
+    for zombie in zombies {
+        if owned().contains(&zombie.pid) {
+            continue;
+        }
+        if let Some(pid) = to_pid(zombie.pid) {
+            // Already taken by somebody else is as good.
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+}
+
+fn owned() -> MutexGuard<'static, BTreeSet<u32>> {
+    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn send(pid: u32, signal: Signal) {
+    let Some(target) = to_pid(pid) else { return };
+    if let Err(error) = kill_process(target, signal) {
+        // Mostly it has just ended; a process of another user is out of reach without root.
+        debug!(pid, %error, "could not signal a process");
+    }
+}
+
+fn to_pid(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// Whether a process was started with this variable. Unreadable for another user's process unless
+/// this one is root.
+fn carries(pid: u32, mark: &[u8]) -> bool {
+    let Ok(environ) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
+    environ.split(|byte| *byte == 0).any(|variable| variable == mark)
+}
