@@ -1,1 +1,27 @@
 //! An MQTT broker engine: sessions, routing, retained messages; the caller owns TCP, TLS and policy.
+//!
+//! [`Broker::serve`] runs one accepted stream; who may connect, publish, subscribe and receive is
+//! asked of the caller's [`Handler`], and so is what happens to publications below `$`, which the
+//! caller may consume as requests and answer with [`Broker::reply`].
+//!
+//! The profile is AWS IoT's: MQTT 3.1.1 and 5, QoS 0 and 1. Everything is kept in memory and
+//! bounded by [`Settings`]: a client that reads too slowly loses QoS 0 messages, then its
+//! connection, and never delays a publisher.
+
+mod broker;
+mod connection;
+mod handler;
+mod io;
+mod janitor;
+mod retained;
+mod router;
+mod session;
+mod settings;
+
+pub use broker::{Broker, Statistics};
+pub use handler::{
+    Action, ConnectRequest, Disconnect, DisconnectReason, Handler, Intercept, Peer, Refusal,
+    SessionInfo,
+};
+pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
+pub use settings::Settings;

@@ -1,0 +1,199 @@
+//! The broker: its shared state and what its owner can tell it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use marram_mqtt::{Publish, ReasonCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::connection;
+use crate::handler::{Disconnect, DisconnectReason, Handler, Peer, SessionInfo};
+use crate::janitor::{self, Agenda};
+use crate::retained::Retained;
+use crate::router::Router;
+use crate::session::Sessions;
+use crate::settings::Settings;
+
+mod messages;
+mod sessions;
+
+/// An MQTT broker. Clones share everything.
+pub struct Broker<H: Handler> {
+    inner: Arc<Inner<H>>,
+}
+
+impl<H: Handler> Clone for Broker<H> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<H: Handler> fmt::Debug for Broker<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("statistics", &self.statistics()).finish_non_exhaustive()
+    }
+}
+
+/// Counts since the broker's start, and of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Clients connected now.
+    pub connections: usize,
+    /// Sessions held now, connected or not.
+    pub sessions: usize,
+    /// Subscriptions held now.
+    pub subscriptions: usize,
+    /// Deliveries dropped for lack of room, or larger than their receiver takes.
+    pub dropped: u64,
+}
+
+/// What all connections share.
+pub(crate) struct Inner<H: Handler> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) settings: Settings,
+    sessions: Sessions<H::Identity>,
+    router: Router<H::Identity>,
+    retained: Retained,
+    agenda: Arc<Agenda<H::Identity>>,
+    janitor: OnceLock<AbortHandle>,
+    connections: TaskTracker,
+    closing: AtomicBool,
+    next_connection: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl<H: Handler> Drop for Inner<H> {
+    fn drop(&mut self) {
+        if let Some(janitor) = self.janitor.get() {
+            janitor.abort();
+        }
+    }
+}
+
+/// The runtime's clock, which tests can pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+impl<H: Handler> Broker<H> {
+    /// A broker without clients. Must be called within a tokio runtime, which runs its janitor.
+    pub fn new(handler: Arc<H>, settings: Settings) -> Self {
+        let inner = Arc::new(Inner {
+            handler,
+            settings,
+            sessions: Sessions::new(),
+            router: Router::new(),
+            retained: Retained::new(settings.max_retained, settings.max_retained_bytes),
+            agenda: Arc::new(Agenda::new()),
+            janitor: OnceLock::new(),
+            connections: TaskTracker::new(),
+            closing: AtomicBool::new(false),
+            next_connection: AtomicU64::new(1),
+            dropped: AtomicU64::new(0),
+        });
+        let task = tokio::spawn(janitor::run(Arc::clone(&inner.agenda), Arc::downgrade(&inner)));
+        inner.janitor.get_or_init(|| task.abort_handle());
+        Self { inner }
+    }
+
+    /// Speaks MQTT on `stream` until the connection ends.
+    ///
+    /// Dropping the future cuts the connection; its session is kept as if the network had failed.
+    pub async fn serve<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let _running = self.inner.connections.token();
+        connection::serve(Arc::clone(&self.inner), stream, peer).await;
+    }
+
+    /// Sends a message of the service to all matching subscribers.
+    pub fn publish(&self, publish: Publish) {
+        self.inner.route(publish, None, None);
+    }
+
+    /// Answers a client: the message goes to its connection, subscribed or not, exactly once, and
+    /// to the topic's other subscribers.
+    ///
+    /// AWS answers requests on reserved topics like this; nucleus-lite's fleet provisioning relies
+    /// on it. Only [`Action::Receive`] is authorised.
+    pub fn reply(&self, client_id: &str, publish: Publish) {
+        self.inner.route(publish, None, Some(client_id));
+    }
+
+    /// Cuts the connection of `client_id`, if it has one. Its session stays.
+    pub fn disconnect(&self, client_id: &str, reason: DisconnectReason) {
+        if let Some(session) = self.inner.sessions.get(client_id) {
+            session.cut(reason.reason());
+        }
+    }
+
+    /// Cuts all connections whose identity fulfils `predicate`.
+    pub fn disconnect_if(
+        &self,
+        predicate: impl Fn(&H::Identity) -> bool,
+        reason: DisconnectReason,
+    ) {
+        for session in self.inner.sessions.all() {
+            let state = session.lock();
+            if let Some(link) = &state.link
+                && predicate(&state.info.identity)
+            {
+                link.cut(reason.reason());
+            }
+        }
+    }
+
+    /// Whether `client_id` has a connection.
+    pub fn is_connected(&self, client_id: &str) -> bool {
+        self.inner.sessions.get(client_id).is_some_and(|session| session.is_connected())
+    }
+
+    /// Counts of now and since the start.
+    pub fn statistics(&self) -> Statistics {
+        let sessions = self.inner.sessions.all();
+        Statistics {
+            connections: sessions.iter().filter(|session| session.is_connected()).count(),
+            sessions: self.inner.sessions.len(),
+            subscriptions: self.inner.router.len(),
+            dropped: self.inner.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Refuses new clients, tells the connected ones that the server stops, and waits up to
+    /// `deadline` until their connections are closed.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.inner.closing.store(true, Ordering::SeqCst);
+        for session in self.inner.sessions.all() {
+            session.cut(ReasonCode::SERVER_SHUTTING_DOWN);
+        }
+        self.inner.connections.close();
+        if timeout(deadline, self.inner.connections.wait()).await.is_err() {
+            warn!(open = self.inner.connections.len(), "MQTT connections outlived the shutdown");
+        }
+    }
+}
+
+impl<H: Handler> Inner<H> {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn disconnected(&self, info: &SessionInfo<H::Identity>, reason: Disconnect) {
+        self.handler.disconnected(info, &reason);
+    }
+}

@@ -1,0 +1,193 @@
+//! Messages: published, routed, delivered; and the subscriptions that steer them.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use marram_mqtt::packet::{RetainHandling, SubscribeOptions};
+use marram_mqtt::session::outbox::{Delivery, Message};
+use marram_mqtt::topic::{self, Shared};
+use marram_mqtt::{ByteString, Publish, QoS, ReasonCode};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::{Inner, now};
+use crate::handler::{Action, Handler, Intercept, SessionInfo};
+use crate::router::Target;
+use crate::session::{Delivered, Link, PendingWill, Session};
+
+impl<H: Handler> Inner<H> {
+    pub(crate) async fn publish_will(&self, will: PendingWill<H::Identity>) {
+        let reason = self.accept_publish(&will.info, will.publish).await;
+        if reason.is_error() {
+            warn!(client_id = %will.info.client_id, %reason, "will not published");
+        }
+    }
+
+    /// Authorises, intercepts and routes what a client publishes; the code for its PUBACK.
+    pub(crate) async fn accept_publish(
+        &self,
+        info: &SessionInfo<H::Identity>,
+        publish: Publish,
+    ) -> ReasonCode {
+        let action = Action::Publish { topic: &publish.topic, retain: publish.retain };
+        if !self.handler.authorize(&info.identity, &info.client_id, action) {
+            return ReasonCode::NOT_AUTHORIZED;
+        }
+        if publish.topic.starts_with('$') {
+            let intercept = self.handler.intercept(info, &publish);
+            match timeout(self.settings.handler_timeout, intercept).await {
+                Ok(Intercept::Consumed) => return ReasonCode::SUCCESS,
+                Ok(Intercept::Forward) => {}
+                Err(_) => {
+                    warn!(client_id = %info.client_id, topic = %publish.topic,
+                        "request on a reserved topic took too long");
+                    return ReasonCode::UNSPECIFIED_ERROR;
+                }
+            }
+        }
+        if self.route(publish, Some(&info.client_id), None) {
+            ReasonCode::SUCCESS
+        } else {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        }
+    }
+
+    /// Delivers to all receivers. False when there is none.
+    pub(super) fn route(
+        &self,
+        publish: Publish,
+        publisher: Option<&str>,
+        requester: Option<&str>,
+    ) -> bool {
+        let message = Arc::new(Message::new(publish, now()));
+        if message.publish.retain && !self.retained.keep(&message) {
+            warn!(topic = %message.publish.topic, "no room to retain the message");
+        }
+        let targets = self.router.targets(&message.publish.topic, publisher);
+        let mut reached = !targets.each.is_empty() || !targets.groups.is_empty();
+        if let Some(session) = requester.and_then(|client_id| self.sessions.get(client_id))
+            && !targets.each.iter().any(|target| Arc::ptr_eq(&target.session, &session))
+            && session.is_connected()
+        {
+            reached = true;
+            let qos = QoS::AtLeastOnce;
+            let subscription_ids = Vec::new();
+            let target = Target { session, qos, retain_as_published: false, subscription_ids };
+            self.deliver(&message, target);
+        }
+        for target in targets.each {
+            self.deliver(&message, target);
+        }
+        for members in targets.groups {
+            let mut members = members.into_iter();
+            while let Some(member) = members.next()
+                && self.deliver(&message, member) != Delivered::Queued
+            {}
+        }
+        reached
+    }
+
+    fn deliver(&self, message: &Arc<Message>, target: Target<H::Identity>) -> Delivered {
+        let publish = &message.publish;
+        let delivery = Delivery {
+            message: Arc::clone(message),
+            qos: publish.qos.min(target.qos),
+            retain: publish.retain && target.retain_as_published,
+            subscription_ids: target.subscription_ids,
+        };
+        self.hand_over(&target.session, delivery)
+    }
+
+    fn hand_over(&self, session: &Session<H::Identity>, delivery: Delivery) -> Delivered {
+        let message = Arc::clone(&delivery.message);
+        let action = Action::Receive { topic: &message.publish.topic };
+        let (online, offline) = (&self.settings.online_queue, &self.settings.offline_queue);
+        let delivered = session.deliver(delivery, online, offline, |identity| {
+            self.handler.authorize(identity, &session.client_id, action)
+        });
+        if delivered == Delivered::Dropped {
+            self.count_dropped();
+        }
+        delivered
+    }
+
+    /// Adds one subscription of the connection `link`; the code for its SUBACK.
+    pub(crate) fn subscribe(
+        &self,
+        session: &Arc<Session<H::Identity>>,
+        link: &Arc<Link>,
+        filter: ByteString,
+        options: SubscribeOptions,
+        subscription_id: Option<NonZeroU32>,
+    ) -> ReasonCode {
+        if !topic::is_valid_filter(&filter) {
+            return ReasonCode::TOPIC_FILTER_INVALID;
+        }
+        let shared = Shared::parse(&filter);
+        if shared.is_some() && options.no_local {
+            return ReasonCode::TOPIC_FILTER_INVALID;
+        }
+        let is_shared = shared.is_some();
+        let action = Action::Subscribe { filter: shared.map_or(&*filter, |shared| shared.filter) };
+        let mut state = session.lock();
+        if !self.handler.authorize(&state.info.identity, &session.client_id, action) {
+            return ReasonCode::NOT_AUTHORIZED;
+        }
+        if !state.is_current(link) {
+            return ReasonCode::UNSPECIFIED_ERROR;
+        }
+        let is_new = !state.filters.contains(&filter);
+        if is_new && state.filters.len() >= self.settings.max_subscriptions {
+            return ReasonCode::QUOTA_EXCEEDED;
+        }
+        self.router.subscribe(&filter, session, options, subscription_id);
+        state.filters.insert(filter.clone());
+        drop(state);
+        let wants_retained = match options.retain_handling {
+            RetainHandling::Send => !is_shared,
+            RetainHandling::SendIfNew => !is_shared && is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if wants_retained {
+            self.deliver_retained(session, &filter, options.qos, subscription_id);
+        }
+        match options.qos {
+            QoS::AtMostOnce => ReasonCode::SUCCESS,
+            QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
+        }
+    }
+
+    fn deliver_retained(
+        &self,
+        session: &Session<H::Identity>,
+        filter: &str,
+        qos: QoS,
+        subscription_id: Option<NonZeroU32>,
+    ) {
+        for message in self.retained.matching(filter, now()) {
+            let delivery = Delivery {
+                qos: message.publish.qos.min(qos),
+                retain: true,
+                subscription_ids: subscription_id.into_iter().collect(),
+                message,
+            };
+            self.hand_over(session, delivery);
+        }
+    }
+
+    /// Ends one subscription of the connection `link`; the code for its UNSUBACK.
+    pub(crate) fn unsubscribe(
+        &self,
+        session: &Arc<Session<H::Identity>>,
+        link: &Arc<Link>,
+        filter: &str,
+    ) -> ReasonCode {
+        let mut state = session.lock();
+        if state.is_current(link) && state.filters.remove(filter) {
+            self.router.unsubscribe(filter, session);
+            ReasonCode::SUCCESS
+        } else {
+            ReasonCode::NO_SUBSCRIPTION_EXISTED
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Sessions: what the broker keeps of a client beyond one connection.
+//!
+//! Lock order: the registry, then one session's state, then the subscription tree. None is held
+//! across an await.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use marram_mqtt::packet::{PacketId, PublishPacket};
+use marram_mqtt::session::outbox::{Delivery, Outbox, OutboxLimits, Pushed};
+use marram_mqtt::{ByteString, Publish, ReasonCode};
+use tokio::sync::Notify;
+
+use crate::handler::SessionInfo;
+
+/// What other tasks can do to a running connection.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    wake: Notify,
+    cut: OnceLock<ReasonCode>,
+}
+
+impl Link {
+    /// Ends the connection with the first reason given.
+    pub(crate) fn cut(&self, reason: ReasonCode) {
+        // A second reason changes nothing: the connection is ending already.
+        let _ = self.cut.set(reason);
+        self.wake.notify_one();
+    }
+
+    /// Why the connection must end, once somebody said so.
+    pub(crate) fn cut_reason(&self) -> Option<ReasonCode> {
+        self.cut.get().copied()
+    }
+
+    /// Waits until there is something to send or a reason to end.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+}
+
+/// A will that waits for its time.
+#[derive(Debug)]
+pub(crate) struct PendingWill<I> {
+    pub(crate) due: Instant,
+    pub(crate) publish: Publish,
+    pub(crate) info: Arc<SessionInfo<I>>,
+}
+
+/// One client's session.
+#[derive(Debug)]
+pub(crate) struct Session<I> {
+    /// Unique within the broker; also the order of subscribers in the tree.
+    pub(crate) number: u64,
+    pub(crate) client_id: ByteString,
+    state: Mutex<State<I>>,
+}
+
+/// The mutable part of a session.
+#[derive(Debug)]
+pub(crate) struct State<I> {
+    /// The connection, or the last one.
+    pub(crate) info: Arc<SessionInfo<I>>,
+    /// Set while connected.
+    pub(crate) link: Option<Arc<Link>>,
+    /// Seconds the session outlives the connection; a session of 0 is never resumed.
+    pub(crate) expiry_s: u32,
+    pub(crate) outbox: Outbox,
+    /// Filters as the client wrote them, `$share/…` included.
+    pub(crate) filters: BTreeSet<ByteString>,
+    /// No longer in the registry and the tree.
+    pub(crate) ended: bool,
+    /// When a session without connection ends.
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) wills: Vec<PendingWill<I>>,
+    /// The instant under which the janitor has this session on its agenda.
+    pub(crate) agenda: Option<Instant>,
+}
+
+impl<I> State<I> {
+    /// Whether `link` is the session's connection, and not one that was replaced.
+    pub(crate) fn is_current(&self, link: &Arc<Link>) -> bool {
+        self.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link))
+    }
+
+    /// The earliest instant at which something is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.wills.iter().map(|will| will.due).chain(self.expires_at).min()
+    }
+}
+
+/// What became of one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    Queued,
+    /// No room.
+    Dropped,
+    /// The receiver may not have it, or is gone.
+    Withheld,
+}
+
+impl<I> Session<I> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues one message if `allowed` for the session's identity.
+    pub(crate) fn deliver(
+        &self,
+        delivery: Delivery,
+        online: &OutboxLimits,
+        offline: &OutboxLimits,
+        allowed: impl FnOnce(&I) -> bool,
+    ) -> Delivered {
+        let mut state = self.lock();
+        if state.ended || !allowed(&state.info.identity) {
+            return Delivered::Withheld;
+        }
+        let limits = if state.link.is_some() { online } else { offline };
+        match state.outbox.push(delivery, limits) {
+            Pushed::Queued => {
+                if let Some(link) = &state.link {
+                    link.wake.notify_one();
+                }
+                Delivered::Queued
+            }
+            Pushed::Dropped => Delivered::Dropped,
+            Pushed::Overflow => {
+                if let Some(link) = &state.link {
+                    link.cut(ReasonCode::QUOTA_EXCEEDED);
+                }
+                Delivered::Dropped
+            }
+        }
+    }
+
+    /// The next packet for the connection `link`; `None` also once it was replaced.
+    pub(crate) fn next_packet(&self, link: &Arc<Link>, now: Instant) -> Option<PublishPacket> {
+        let mut state = self.lock();
+        if state.is_current(link) { state.outbox.next(now) } else { None }
+    }
+
+    /// The client of connection `link` acknowledged a message.
+    pub(crate) fn acknowledge(&self, link: &Arc<Link>, packet_id: PacketId) {
+        let mut state = self.lock();
+        if state.is_current(link) {
+            state.outbox.acknowledge(packet_id);
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    /// Ends the connection, if there is one.
+    pub(crate) fn cut(&self, reason: ReasonCode) {
+        if let Some(link) = &self.lock().link {
+            link.cut(reason);
+        }
+    }
+}
+
+/// All sessions by client id.
+#[derive(Debug)]
+pub(crate) struct Sessions<I> {
+    by_client: Mutex<Registry<I>>,
+}
+
+/// The locked registry.
+#[derive(Debug)]
+pub(crate) struct Registry<I> {
+    sessions: HashMap<ByteString, Arc<Session<I>>>,
+    next_number: u64,
+}
+
+impl<I> Sessions<I> {
+    pub(crate) fn new() -> Self {
+        Self { by_client: Mutex::new(Registry { sessions: HashMap::new(), next_number: 1 }) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Registry<I>> {
+        self.by_client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Session<I>>> {
+        self.lock().sessions.get(client_id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Session<I>>> {
+        self.lock().sessions.values().cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+}
+
+impl<I> Registry<I> {
+    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Session<I>>> {
+        self.sessions.get(client_id).cloned()
+    }
+
+    /// Makes a new session for a connection. An older one of this client must have been removed.
+    pub(crate) fn insert(
+        &mut self,
+        info: Arc<SessionInfo<I>>,
+        link: Arc<Link>,
+        expiry_s: u32,
+        receive_maximum: NonZeroU16,
+    ) -> Arc<Session<I>> {
+        let number = self.next_number;
+        self.next_number += 1;
+        let mut outbox = Outbox::default();
+        outbox.attach(receive_maximum);
+        let client_id = info.client_id.clone();
+        let session = Arc::new(Session {
+            number,
+            client_id: client_id.clone(),
+            state: Mutex::new(State {
+                info,
+                link: Some(link),
+                expiry_s,
+                outbox,
+                filters: BTreeSet::new(),
+                ended: false,
+                expires_at: None,
+                wills: Vec::new(),
+                agenda: None,
+            }),
+        });
+        self.sessions.insert(client_id, Arc::clone(&session));
+        session
+    }
+
+    /// Forgets `session`, if it is still the client's.
+    pub(crate) fn remove(&mut self, session: &Arc<Session<I>>) {
+        if self.sessions.get(&session.client_id).is_some_and(|known| Arc::ptr_eq(known, session)) {
+            self.sessions.remove(&session.client_id);
+        }
+    }
+}
