@@ -5,4 +5,5 @@
 //! them own the clock, the files and the sockets. See `ARCHITECTURE.md`, "The device".
 
 pub mod component;
+pub mod deployment;
 pub mod paths;

@@ -1,0 +1,15 @@
+//! Deployments: taken in from the cloud, run one at a time, reported until the cloud has heard.
+//!
+//! The parts, from the inside out: [`machine`] decides which step comes next, [`queue`] who is
+//! next, [`groups`] which group brought what; all three are pure. [`engine`] runs them, and
+//! [`current`] is what survives a restart.
+
+pub mod current;
+pub mod engine;
+pub mod groups;
+pub mod machine;
+mod queue;
+pub mod request;
+
+pub use engine::Deployments;
+pub use request::{Request, Source};

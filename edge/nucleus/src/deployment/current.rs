@@ -1,0 +1,45 @@
+//! The deployment under way, as it is kept so that a restart can carry on.
+
+use std::collections::BTreeSet;
+
+use marram_model::deployment::{DeploymentDocument, FailureHandlingPolicy};
+use serde::{Deserialize, Serialize};
+
+use super::machine::{Machine, OnFailure};
+use super::request::Request;
+
+/// One deployment with its position and what its steps have found out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Current {
+    /// What was asked.
+    pub request: Request,
+    /// The document, read.
+    pub document: DeploymentDocument,
+    /// Where it is.
+    pub machine: Machine,
+    /// The groups that the cloud listed; `None` before it was asked, or if it could not say.
+    #[serde(default)]
+    pub membership: Option<BTreeSet<String>>,
+}
+
+impl Current {
+    /// A deployment that is about to begin.
+    pub fn new(request: Request, document: DeploymentDocument) -> Self {
+        let on_failure = match document.failure_handling_policy {
+            FailureHandlingPolicy::Rollback => OnFailure::Rollback,
+            FailureHandlingPolicy::DoNothing => OnFailure::DoNothing,
+        };
+        Self { request, document, machine: Machine::new(on_failure), membership: None }
+    }
+
+    /// What tells it from others.
+    pub fn key(&self) -> &str {
+        self.request.source.key()
+    }
+
+    /// The document's creation time; the time of receipt if it has none.
+    pub fn timestamp(&self) -> i64 {
+        self.document.creation_timestamp.unwrap_or(self.request.received_ms)
+    }
+}

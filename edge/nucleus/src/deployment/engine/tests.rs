@@ -1,0 +1,205 @@
+//! The engine with steps that do nothing but what a test tells them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use marram_model::deployment::DeploymentDocument;
+use marram_model::status::DetailedStatus;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::deployment::request::Source;
+
+const DOCUMENT: &str = r#"{"configurationArn":"arn:aws:greengrass:us-east-1:1:configuration:thinggroup/G:1"}"#;
+
+/// Steps that end at once, unless a test holds one or makes it fail.
+#[derive(Default)]
+struct FakeSteps {
+    ran: Mutex<Vec<(String, Step)>>,
+    reported: Mutex<Vec<(String, DeploymentOutcome)>>,
+    saved: Mutex<Vec<Option<String>>>,
+    failing: Mutex<BTreeMap<Step, &'static str>>,
+    holding: Mutex<Option<Step>>,
+    changed: Notify,
+}
+
+impl Steps for FakeSteps {
+    fn accept(&self, request: &Request) -> Result<Current, DeploymentOutcome> {
+        DeploymentDocument::parse(request.document.as_bytes())
+            .map(|document| Current::new(request.clone(), document))
+            .map_err(|error| {
+                DeploymentOutcome::failed(
+                    DetailedStatus::FailedNoStateChange,
+                    error.to_string(),
+                    error.error_codes(),
+                )
+            })
+    }
+
+    async fn run(&self, step: Step, current: &mut Current) -> Result<(), Failure> {
+        self.ran.lock().unwrap().push((current.key().to_owned(), step));
+        self.changed.notify_waiters();
+        let held = *self.holding.lock().unwrap() == Some(step);
+        if held {
+            std::future::pending::<()>().await;
+        }
+        match self.failing.lock().unwrap().get(&step) {
+            Some(cause) => Err(Failure { cause: (*cause).to_owned(), codes: Vec::new() }),
+            None => Ok(()),
+        }
+    }
+
+    fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
+        let saved = current.map(|current| serde_json::to_string(current).unwrap());
+        self.saved.lock().unwrap().push(saved);
+        Ok(())
+    }
+
+    fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+        self.reported.lock().unwrap().push((request.source.key().to_owned(), outcome));
+        self.changed.notify_waiters();
+    }
+
+    fn ended(&self, _: &Current, _: &DeploymentOutcome) {}
+}
+
+impl FakeSteps {
+    /// Waits until a condition on what happened is true; paused time makes the limit instant.
+    async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        let wait = async {
+            loop {
+                let changed = self.changed.notified();
+                if condition(self) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60 * 60 * 24), wait).await.expect("happens");
+    }
+
+    fn statuses(&self, key: &str) -> Vec<DeploymentStatus> {
+        let reported = self.reported.lock().unwrap();
+        reported.iter().filter(|(k, _)| k == key).map(|(_, outcome)| outcome.status).collect()
+    }
+
+    fn has_ended(&self, key: &str) -> bool {
+        self.statuses(key).iter().any(|status| status.is_terminal())
+    }
+}
+
+fn job(id: &str) -> Request {
+    Request::new(Source::Job { job_id: id.to_owned() }, DOCUMENT, 1)
+}
+
+fn started(steps: &Arc<FakeSteps>) -> Deployments {
+    start(Arc::clone(steps), Deadlines::default(), None).0
+}
+
+use DeploymentStatus::{Canceled, Failed, InProgress, Succeeded};
+
+#[tokio::test(start_paused = true)]
+async fn deployments_run_one_after_another_and_report() {
+    let steps = Arc::new(FakeSteps::default());
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    deployments.offer(job("b")).await;
+    steps.until(|s| s.has_ended("b")).await;
+    assert_eq!(steps.statuses("a"), [InProgress, Succeeded]);
+    assert_eq!(steps.statuses("b"), [InProgress, Succeeded]);
+    let ran = steps.ran.lock().unwrap();
+    let first_b = ran.iter().position(|(key, _)| key == "b").unwrap();
+    assert!(ran[..first_b].iter().all(|(key, _)| key == "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_past_its_deadline_fails_the_deployment_and_says_which() {
+    let steps = Arc::new(FakeSteps::default());
+    *steps.holding.lock().unwrap() = Some(Step::Prepare);
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    steps.until(|s| s.has_ended("a")).await;
+    let reported = steps.reported.lock().unwrap();
+    let outcome = &reported.last().unwrap().1;
+    assert_eq!(outcome.detailed, Some(DetailedStatus::FailedNoStateChange));
+    assert!(outcome.failure_cause.as_deref().unwrap().contains("Prepare"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_a_hanging_download_at_once_and_the_next_one_runs() {
+    let steps = Arc::new(FakeSteps::default());
+    *steps.holding.lock().unwrap() = Some(Step::Prepare);
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    steps.until(|s| s.ran.lock().unwrap().iter().any(|(_, step)| *step == Step::Prepare)).await;
+    let before = tokio::time::Instant::now();
+    deployments.cancel("a").await;
+    steps.until(|s| s.has_ended("a")).await;
+    assert_eq!(steps.statuses("a"), [InProgress, Canceled]);
+    assert!(before.elapsed() < Duration::from_secs(1));
+    *steps.holding.lock().unwrap() = None;
+    deployments.offer(job("b")).await;
+    steps.until(|s| s.has_ended("b")).await;
+    assert_eq!(steps.statuses("b"), [InProgress, Succeeded]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_after_apply_reports_the_true_result() {
+    let steps = Arc::new(FakeSteps::default());
+    *steps.holding.lock().unwrap() = Some(Step::Settle);
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    steps.until(|s| s.ran.lock().unwrap().iter().any(|(_, step)| *step == Step::Settle)).await;
+    deployments.cancel("a").await;
+    steps.until(|s| s.has_ended("a")).await;
+    assert_eq!(steps.statuses("a"), [InProgress, Failed], "the deadline, not the cancel");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_deployment_is_cancelled_without_running() {
+    let steps = Arc::new(FakeSteps::default());
+    *steps.holding.lock().unwrap() = Some(Step::Resolve);
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    steps.until(|s| !s.ran.lock().unwrap().is_empty()).await;
+    deployments.offer(job("b")).await;
+    deployments.cancel("b").await;
+    steps.until(|s| s.has_ended("b")).await;
+    assert_eq!(steps.statuses("b"), [Canceled]);
+    assert!(steps.ran.lock().unwrap().iter().all(|(key, _)| key == "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_document_is_reported_and_does_not_block_the_next() {
+    let steps = Arc::new(FakeSteps::default());
+    let deployments = started(&steps);
+    let bad = Request { document: "{".to_owned(), ..job("bad") };
+    deployments.offer(bad).await;
+    deployments.offer(job("good")).await;
+    steps.until(|s| s.has_ended("good")).await;
+    assert_eq!(steps.statuses("bad"), [Failed]);
+    assert_eq!(steps.statuses("good"), [InProgress, Succeeded]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_save_a_restart_ends_the_deployment() {
+    let steps = Arc::new(FakeSteps::default());
+    steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
+    let deployments = started(&steps);
+    deployments.offer(job("a")).await;
+    steps.until(|s| s.has_ended("a")).await;
+    let saved: Vec<String> = steps.saved.lock().unwrap().iter().flatten().cloned().collect();
+    assert!(saved.len() >= 7, "each step is saved before it begins");
+    for position in saved {
+        let steps = Arc::new(FakeSteps::default());
+        steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
+        let interrupted: Current = serde_json::from_str(&position).unwrap();
+        let (_deployments, _task) =
+            start(Arc::clone(&steps), Deadlines::default(), Some(interrupted));
+        steps.until(|s| s.has_ended("a")).await;
+        let reported = steps.reported.lock().unwrap();
+        let outcome = &reported.last().unwrap().1;
+        assert_eq!(outcome.detailed, Some(DetailedStatus::FailedRollbackComplete));
+        assert_eq!(outcome.failure_cause.as_deref(), Some("B is BROKEN"), "from {position}");
+    }
+}

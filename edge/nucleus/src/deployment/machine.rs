@@ -1,0 +1,269 @@
+//! One deployment as a state machine: which step comes next, and how it ends.
+//!
+//! Pure: the engine runs the steps and feeds their results back. The steps' own data (the
+//! resolution, the downloads) stay with the engine; what is decided here is only the order, so
+//! that every sequence of events can be tested. What holds, and is property-tested:
+//!
+//! - every event leads on: a deployment whose steps all return ends, once;
+//! - nothing on the device has changed before [`Step::Apply`] is done, so a failure or a cancel
+//!   up to then ends in `FAILED_NO_STATE_CHANGE` or `CANCELED`;
+//! - from then on a cancel is refused and the true result is reported
+//!   (recipes and deployments, B2, "Recommend").
+
+use std::time::Duration;
+
+use marram_model::error_code::ErrorCode;
+use marram_model::status::DetailedStatus;
+use serde::{Deserialize, Serialize};
+
+/// What a deployment does, in this order; the last two only to go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Step {
+    /// Ask the cloud which thing groups the device is in.
+    Gather,
+    /// Choose a version for every component of every group.
+    Resolve,
+    /// Download, check and unpack the artifacts.
+    Prepare,
+    /// Write the new configuration in one transaction.
+    Apply,
+    /// Wait until every component has reached its desired state.
+    Settle,
+    /// Stop what is no longer wanted.
+    Remove,
+    /// Write the configuration of before back, in one transaction.
+    Restore,
+    /// Wait until the restored components run again.
+    SettleRestored,
+}
+
+impl Step {
+    /// True from the moment that the device has changed.
+    pub fn has_changed_the_device(self) -> bool {
+        self > Self::Apply
+    }
+}
+
+/// How long each step may take before it counts as failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Asking for the groups, with retries.
+    pub gather: Duration,
+    /// Resolving, with retries of the cloud calls.
+    pub resolve: Duration,
+    /// All downloads together.
+    pub prepare: Duration,
+    /// Writing configuration, either way.
+    pub write: Duration,
+    /// All components' install, startup and retries together.
+    pub settle: Duration,
+    /// Stopping what is no longer wanted.
+    pub remove: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            gather: minutes(15),
+            resolve: minutes(30),
+            prepare: minutes(12 * 60),
+            write: minutes(2),
+            settle: minutes(60),
+            remove: minutes(5),
+        }
+    }
+}
+
+impl Deadlines {
+    /// The deadline of one step, counted from its start.
+    pub fn of(&self, step: Step) -> Duration {
+        match step {
+            Step::Gather => self.gather,
+            Step::Resolve => self.resolve,
+            Step::Prepare => self.prepare,
+            Step::Apply | Step::Restore => self.write,
+            Step::Settle | Step::SettleRestored => self.settle,
+            Step::Remove => self.remove,
+        }
+    }
+}
+
+/// Why a step failed: what people read, and the codes that the cloud stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The cause with its chain, in words.
+    pub cause: String,
+    /// Codes after the leading `DEPLOYMENT_FAILURE`, from general to specific.
+    pub codes: Vec<ErrorCode>,
+}
+
+/// What the engine tells the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The step that was asked for is done.
+    Done,
+    /// The step that was asked for failed, or its deadline passed.
+    Failed(Failure),
+    /// Somebody wants the deployment to stop: the cloud, a newer one, or a person.
+    Cancel,
+}
+
+/// What the machine tells the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Run this step; the one before is over.
+    Run(Step),
+    /// Give up the step under way, if any, and end like this.
+    Finish(Ending),
+    /// Nothing changes: the cancel came too late, or the deployment is over.
+    Ignore,
+}
+
+/// How a deployment ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// All is as the document says.
+    Succeeded,
+    /// Cancelled before anything had changed.
+    Canceled,
+    /// Failed; the detail says what state the device is in.
+    Failed {
+        /// One of the `FAILED_…` details.
+        detailed: DetailedStatus,
+        /// The first failure; a failing rollback adds its own cause.
+        failure: Failure,
+    },
+}
+
+/// What to do when components do not come up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnFailure {
+    /// `ROLLBACK`
+    Rollback,
+    /// `DO_NOTHING`
+    DoNothing,
+}
+
+/// One deployment's progress; serialised into the device's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    step: Step,
+    on_failure: OnFailure,
+    /// Why it is going back, once it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(default)]
+    over: bool,
+}
+
+impl Machine {
+    /// A deployment that has done nothing yet; [`Machine::resume`] says what to do first.
+    pub fn new(on_failure: OnFailure) -> Self {
+        Self { step: Step::Gather, on_failure, failure: None, over: false }
+    }
+
+    /// The step under way.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// The first action, now or after a restart at any instruction.
+    ///
+    /// Up to [`Step::Apply`] nothing has changed on the device, so everything starts over: the
+    /// cloud's answers may have changed meanwhile. Apply itself moves on in the same transaction
+    /// that writes the configuration, so it is either not begun or over.
+    pub fn resume(&mut self) -> Action {
+        if !self.step.has_changed_the_device() {
+            self.step = Step::Gather;
+        }
+        Action::Run(self.step)
+    }
+
+    /// What follows from an event.
+    pub fn handle(&mut self, event: Event) -> Action {
+        if self.over {
+            return Action::Ignore;
+        }
+        match event {
+            Event::Done => self.advance(),
+            Event::Failed(failure) => self.fail(failure),
+            Event::Cancel if self.step.has_changed_the_device() || self.step == Step::Apply => {
+                Action::Ignore
+            }
+            Event::Cancel => self.finish(Ending::Canceled),
+        }
+    }
+
+    fn advance(&mut self) -> Action {
+        let next = match self.step {
+            Step::Gather => Step::Resolve,
+            Step::Resolve => Step::Prepare,
+            Step::Prepare => Step::Apply,
+            Step::Apply => Step::Settle,
+            Step::Settle => Step::Remove,
+            Step::Restore => Step::SettleRestored,
+            Step::Remove => return self.finish(Ending::Succeeded),
+            Step::SettleRestored => return self.finish_failed(DetailedStatus::FailedRollbackComplete),
+        };
+        self.run(next)
+    }
+
+    fn fail(&mut self, failure: Failure) -> Action {
+        match self.step {
+            Step::Gather | Step::Resolve | Step::Prepare | Step::Apply => {
+                self.failure = Some(failure);
+                self.finish_failed(DetailedStatus::FailedNoStateChange)
+            }
+            Step::Settle | Step::Remove => {
+                self.failure = Some(failure);
+                match self.on_failure {
+                    OnFailure::Rollback => self.run(Step::Restore),
+                    OnFailure::DoNothing => {
+                        self.finish_failed(DetailedStatus::FailedRollbackNotRequested)
+                    }
+                }
+            }
+            Step::Restore | Step::SettleRestored => {
+                self.add_rollback_failure(failure);
+                self.finish_failed(DetailedStatus::FailedUnableToRollback)
+            }
+        }
+    }
+
+    /// The first failure stays the cause; the rollback's is told after it.
+    fn add_rollback_failure(&mut self, rollback: Failure) {
+        let Some(first) = &mut self.failure else {
+            self.failure = Some(rollback);
+            return;
+        };
+        first.cause = format!("{}. Rolling back failed too: {}", first.cause, rollback.cause);
+        for code in rollback.codes {
+            if !first.codes.contains(&code) {
+                first.codes.push(code);
+            }
+        }
+    }
+
+    fn run(&mut self, step: Step) -> Action {
+        self.step = step;
+        Action::Run(step)
+    }
+
+    fn finish_failed(&mut self, detailed: DetailedStatus) -> Action {
+        let failure = self.failure.take().unwrap_or_else(|| Failure {
+            cause: "the rollback was asked for without a failure".to_owned(),
+            codes: Vec::new(),
+        });
+        self.finish(Ending::Failed { detailed, failure })
+    }
+
+    fn finish(&mut self, ending: Ending) -> Action {
+        self.over = true;
+        Action::Finish(ending)
+    }
+}
+
+#[cfg(test)]
+mod tests;

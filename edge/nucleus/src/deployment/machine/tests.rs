@@ -1,0 +1,152 @@
+//! The order of a deployment's steps, by example and for every sequence of events.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn failure(cause: &str) -> Failure {
+    Failure { cause: cause.to_owned(), codes: vec![ErrorCode::ComponentUpdateError] }
+}
+
+/// A machine brought to `step` by nothing but successes (and one failure for the way back).
+fn at(step: Step, on_failure: OnFailure) -> Machine {
+    let mut machine = Machine::new(on_failure);
+    machine.resume();
+    while machine.step() != step {
+        let event = if machine.step() == Step::Remove {
+            Event::Failed(failure("first"))
+        } else {
+            Event::Done
+        };
+        assert_ne!(machine.handle(event), Action::Ignore, "{step:?} cannot be reached");
+    }
+    machine
+}
+
+fn detail(action: Action) -> DetailedStatus {
+    match action {
+        Action::Finish(Ending::Failed { detailed, .. }) => detailed,
+        other => panic!("expected a failed ending, got {other:?}"),
+    }
+}
+
+#[test]
+fn steps_follow_in_order_to_success() {
+    let mut machine = Machine::new(OnFailure::Rollback);
+    let mut action = machine.resume();
+    let mut steps = Vec::new();
+    while let Action::Run(step) = action {
+        steps.push(step);
+        action = machine.handle(Event::Done);
+    }
+    use Step::*;
+    assert_eq!(steps, [Gather, Resolve, Prepare, Apply, Settle, Remove]);
+    assert_eq!(action, Action::Finish(Ending::Succeeded));
+}
+
+#[test]
+fn engine_rollback_new_component_broken_restores_and_says_why() {
+    let mut machine = at(Step::Settle, OnFailure::Rollback);
+    assert_eq!(machine.handle(Event::Failed(failure("B is BROKEN"))), Action::Run(Step::Restore));
+    assert_eq!(machine.handle(Event::Done), Action::Run(Step::SettleRestored));
+    let Action::Finish(Ending::Failed { detailed, failure }) = machine.handle(Event::Done) else {
+        panic!("not finished");
+    };
+    assert_eq!(detailed, DetailedStatus::FailedRollbackComplete);
+    assert_eq!(failure.cause, "B is BROKEN");
+}
+
+#[test]
+fn engine_do_nothing_new_component_broken_stays() {
+    let mut machine = at(Step::Settle, OnFailure::DoNothing);
+    let action = machine.handle(Event::Failed(failure("x")));
+    assert_eq!(detail(action), DetailedStatus::FailedRollbackNotRequested);
+}
+
+#[test]
+fn a_failing_rollback_keeps_both_causes() {
+    let mut machine = at(Step::Restore, OnFailure::Rollback);
+    let Action::Finish(Ending::Failed { detailed, failure }) =
+        machine.handle(Event::Failed(failure("disk full")))
+    else {
+        panic!("not finished");
+    };
+    assert_eq!(detailed, DetailedStatus::FailedUnableToRollback);
+    assert!(failure.cause.starts_with("first") && failure.cause.ends_with("disk full"));
+}
+
+#[test]
+fn cancel_works_until_apply_and_is_refused_from_there_on() {
+    for step in [Step::Gather, Step::Resolve, Step::Prepare] {
+        let mut machine = at(step, OnFailure::Rollback);
+        assert_eq!(machine.handle(Event::Cancel), Action::Finish(Ending::Canceled), "{step:?}");
+    }
+    for step in [Step::Apply, Step::Settle, Step::Remove, Step::Restore, Step::SettleRestored] {
+        let mut machine = at(step, OnFailure::Rollback);
+        assert_eq!(machine.handle(Event::Cancel), Action::Ignore, "{step:?}");
+    }
+}
+
+#[test]
+fn a_restart_starts_over_before_apply_and_carries_on_after() {
+    for (killed_in, resumed_in) in [
+        (Step::Prepare, Step::Gather),
+        (Step::Apply, Step::Gather),
+        (Step::Settle, Step::Settle),
+        (Step::Remove, Step::Remove),
+        (Step::Restore, Step::Restore),
+        (Step::SettleRestored, Step::SettleRestored),
+    ] {
+        let saved = serde_json::to_string(&at(killed_in, OnFailure::Rollback)).unwrap();
+        let mut machine: Machine = serde_json::from_str(&saved).unwrap();
+        assert_eq!(machine.resume(), Action::Run(resumed_in), "killed in {killed_in:?}");
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => Just(Event::Done),
+        2 => Just(Event::Failed(failure("x"))),
+        1 => Just(Event::Cancel),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_deployment_ends_once_and_tells_the_truth(
+        rollback: bool,
+        events in proptest::collection::vec(event(), 0..40),
+    ) {
+        let on_failure = if rollback { OnFailure::Rollback } else { OnFailure::DoNothing };
+        let mut machine = Machine::new(on_failure);
+        let mut step = match machine.resume() {
+            Action::Run(step) => step,
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        };
+        let mut changed = false;
+        let mut ended = None;
+        for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 10)) {
+            let was_done = event == Event::Done;
+            match machine.handle(event) {
+                Action::Run(next) => {
+                    prop_assert!(ended.is_none());
+                    changed |= was_done && step == Step::Apply;
+                    step = next;
+                }
+                Action::Finish(ending) => {
+                    prop_assert!(ended.is_none());
+                    ended = Some(ending);
+                }
+                Action::Ignore => {}
+            }
+        }
+        match ended {
+            Some(Ending::Canceled) => prop_assert!(!changed),
+            Some(Ending::Failed { detailed, .. }) => prop_assert_eq!(
+                detailed == DetailedStatus::FailedNoStateChange, !changed
+            ),
+            Some(Ending::Succeeded) => prop_assert!(changed),
+            None => prop_assert!(false, "ten successes in a row end every deployment"),
+        }
+    }
+}
