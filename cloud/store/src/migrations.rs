@@ -7,8 +7,10 @@ use sqlx::{AnyPool, Row};
 use crate::error::OpenStore;
 
 /// Name and text in order; the n-th one (from 1) leads to schema version n.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_registry", include_str!("../migrations/0001_registry.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_registry", include_str!("../migrations/0001_registry.sql")),
+    ("0002_fleet", include_str!("../migrations/0002_fleet.sql")),
+];
 
 const VERSION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)";

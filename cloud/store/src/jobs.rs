@@ -1,0 +1,161 @@
+//! Job executions: where each thing stands with each group deployment's job.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::error::StoreError;
+use crate::store::{Reader, Tx};
+
+/// One thing's execution of one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionRow {
+    /// The job.
+    pub job_id: String,
+    /// The thing.
+    pub thing: String,
+    /// Counts how often the job was queued for the thing, from 1.
+    pub number: i64,
+    /// As IoT Jobs names it.
+    pub status: String,
+    /// Whether it is queued or in progress.
+    pub is_pending: bool,
+    /// An object of texts: the device's last details.
+    pub details_json: String,
+    /// Counts changes from 1.
+    pub version: i64,
+    /// When it was queued, in seconds since 1970; grows strictly per thing.
+    pub queued_at_s: i64,
+    /// When it was first in progress, in seconds since 1970.
+    pub started_at_s: Option<i64>,
+    /// When it last changed, in seconds since 1970.
+    pub updated_at_s: i64,
+}
+
+impl ExecutionRow {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            job_id: row.try_get("job_id")?,
+            thing: row.try_get("thing_name")?,
+            number: row.try_get("execution_number")?,
+            status: row.try_get("status")?,
+            is_pending: row.try_get::<i64, _>("is_pending")? != 0,
+            details_json: row.try_get("details_json")?,
+            version: row.try_get("version")?,
+            queued_at_s: row.try_get("queued_at_s")?,
+            started_at_s: row.try_get("started_at_s")?,
+            updated_at_s: row.try_get("updated_at_s")?,
+        })
+    }
+}
+
+impl Reader {
+    /// The thing's execution of the job.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn execution(
+        &mut self,
+        job_id: &str,
+        thing: &str,
+    ) -> Result<Option<ExecutionRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM job_executions WHERE job_id = $1 AND thing_name = $2")
+            .bind(job_id)
+            .bind(thing)
+            .fetch_optional(self.connection())
+            .await?;
+        row.as_ref().map(ExecutionRow::from_row).transpose()
+    }
+
+    /// The thing's queued and in-progress executions, the one queued first first.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn pending_executions(
+        &mut self,
+        thing: &str,
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM job_executions WHERE thing_name = $1 AND is_pending = 1 \
+             ORDER BY queued_at_s",
+        )
+        .bind(thing)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(ExecutionRow::from_row).collect()
+    }
+
+    /// At most `limit` queued and in-progress executions of the job for things whose names sort
+    /// after `after` (`""` for the first), by thing name.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn pending_executions_of_job(
+        &mut self,
+        job_id: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM job_executions WHERE job_id = $1 AND is_pending = 1 \
+             AND thing_name > $2 ORDER BY thing_name LIMIT $3",
+        )
+        .bind(job_id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(ExecutionRow::from_row).collect()
+    }
+}
+
+impl Tx {
+    /// Keeps an execution, whatever was there.
+    ///
+    /// # Errors
+    /// There is no such job, or the database refused.
+    pub async fn put_execution(&mut self, row: &ExecutionRow) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO job_executions (job_id, thing_name, execution_number, status, \
+             is_pending, details_json, version, queued_at_s, started_at_s, updated_at_s) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             ON CONFLICT (job_id, thing_name) DO UPDATE SET \
+             execution_number = excluded.execution_number, status = excluded.status, \
+             is_pending = excluded.is_pending, details_json = excluded.details_json, \
+             version = excluded.version, queued_at_s = excluded.queued_at_s, \
+             started_at_s = excluded.started_at_s, updated_at_s = excluded.updated_at_s",
+        )
+        .bind(row.job_id.as_str())
+        .bind(row.thing.as_str())
+        .bind(row.number)
+        .bind(row.status.as_str())
+        .bind(i64::from(row.is_pending))
+        .bind(row.details_json.as_str())
+        .bind(row.version)
+        .bind(row.queued_at_s)
+        .bind(row.started_at_s)
+        .bind(row.updated_at_s)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// The moment to queue the thing's next execution at: `now_s`, or one second after the last
+    /// one. Devices drop an execution that is not newer than the last one they saw.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn next_queued_at(&mut self, thing: &str, now_s: i64) -> Result<i64, StoreError> {
+        let row = sqlx::query(
+            "INSERT INTO job_queues (thing_name, queued_at_s) VALUES ($1, $2) \
+             ON CONFLICT (thing_name) DO UPDATE SET queued_at_s = \
+             CASE WHEN job_queues.queued_at_s >= excluded.queued_at_s \
+             THEN job_queues.queued_at_s + 1 ELSE excluded.queued_at_s END \
+             RETURNING queued_at_s",
+        )
+        .bind(thing)
+        .bind(now_s)
+        .fetch_one(self.connection())
+        .await?;
+        Ok(row.try_get("queued_at_s")?)
+    }
+}
