@@ -15,7 +15,7 @@ pub use components::*;
 pub use core_devices::*;
 pub use deployments::*;
 pub use routes::ROUTES;
-pub use wire::{Blob, EpochSeconds};
+pub use wire::Blob;
 
 /// An operation of the service that Marram serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Blob, EpochSeconds};
+use super::Blob;
+use crate::epoch::EpochMs;
 
 /// Tags of a resource: key to value.
 pub type Tags = BTreeMap<String, String>;
@@ -81,7 +82,7 @@ pub struct CreateComponentVersionResponse {
     /// The version.
     pub component_version: String,
     /// When it was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// Where it stands.
     pub status: ComponentStatus,
 }
@@ -115,7 +116,7 @@ pub struct DescribeComponentResponse {
     /// The version.
     pub component_version: String,
     /// When it was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// From the recipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publisher: Option<String>,
@@ -195,7 +196,7 @@ pub struct ComponentLatestVersion {
     /// The highest version, not the last made.
     pub component_version: String,
     /// When it was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// From the recipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

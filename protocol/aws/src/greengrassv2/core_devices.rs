@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EpochSeconds, Tags};
+use super::Tags;
+use crate::epoch::EpochMs;
 
 /// Operations on one core device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -49,7 +50,7 @@ pub struct GetCoreDeviceResponse {
     /// As the device last said.
     pub status: CoreDeviceStatus,
     /// When it last said so, by its own clock.
-    pub last_status_update_timestamp: EpochSeconds,
+    pub last_status_update_timestamp: EpochMs,
     /// The core device's tags.
     pub tags: Tags,
 }
@@ -79,7 +80,7 @@ pub struct CoreDevice {
     /// As the device last said.
     pub status: CoreDeviceStatus,
     /// When it last said so, by its own clock.
-    pub last_status_update_timestamp: EpochSeconds,
+    pub last_status_update_timestamp: EpochMs,
     /// For example `linux`.
     pub platform: String,
     /// For example `amd64`.
@@ -141,9 +142,9 @@ pub struct InstalledComponent {
     /// Whether a deployment names it.
     pub is_root: bool,
     /// When its state last changed.
-    pub last_status_change_timestamp: EpochSeconds,
+    pub last_status_change_timestamp: EpochMs,
     /// When the device last spoke of it.
-    pub last_reported_timestamp: EpochSeconds,
+    pub last_reported_timestamp: EpochMs,
     /// The deployment that brought it, or `LOCAL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_installation_source: Option<String>,
@@ -206,9 +207,9 @@ pub struct EffectiveDeployment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the deployment was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// When its state on this device last changed.
-    pub modified_timestamp: EpochSeconds,
+    pub modified_timestamp: EpochMs,
     /// Failures only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_details: Option<EffectiveDeploymentStatusDetails>,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EpochSeconds, Tags};
+use super::Tags;
+use crate::epoch::EpochMs;
 
 /// What happens when a deployment fails on a device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,7 +234,7 @@ pub struct GetDeploymentResponse {
     /// As it was sent; `{}` when it was not.
     pub iot_job_configuration: Value,
     /// When it was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// Exactly one deployment per target has it.
     pub is_latest_for_target: bool,
     /// Subdeployments only.
@@ -286,7 +287,7 @@ pub struct Deployment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment_name: Option<String>,
     /// When it was made.
-    pub creation_timestamp: EpochSeconds,
+    pub creation_timestamp: EpochMs,
     /// Where it stands.
     pub deployment_status: DeploymentStatus,
     /// Exactly one deployment per target has it.
