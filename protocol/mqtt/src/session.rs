@@ -6,6 +6,7 @@
 //!
 //! Each call takes the current instant where time matters and returns what the shell has to do.
 
+pub mod client;
 pub mod outbox;
 mod packet_id;
 pub mod server;

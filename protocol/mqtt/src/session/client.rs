@@ -1,0 +1,442 @@
+//! A client's session across reconnections.
+//!
+//! The shell opens streams and moves bytes; this machine decides what they contain. It keeps what
+//! was asked for and not yet confirmed, sends it again after a reconnection as the server's
+//! session demands, renews subscriptions the server has lost, and pings. `T` is the shell's handle
+//! on one operation, given back with the outcome.
+//!
+//! Packets to send are encoded straight into [`ClientSession::output`]; everything else comes out
+//! of [`ClientSession::next_action`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+
+use super::packet_id::PacketIds;
+use crate::codec::{EncodePacket, Encoder};
+use crate::packet::{ConnAck, Connect, Disconnect, Packet, PacketId, PubAck, Version};
+use crate::publish::{Publish, QoS};
+use crate::reason::ReasonCode;
+use crate::topic;
+
+mod publishing;
+mod subscribing;
+#[cfg(test)]
+mod tests;
+
+use publishing::Publishing;
+use subscribing::Subscribing;
+
+/// Encoded bytes from which on nothing more is encoded until some are sent.
+const HIGH_WATER: usize = 64 * 1024;
+
+/// Most operations that wait for being sent.
+const MAX_WAITING: usize = 256;
+
+/// How a client wants its session.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// Client id; must not be empty.
+    pub client_id: ByteString,
+    /// Protocol version.
+    pub version: Version,
+    /// Longest silence in seconds; 0 turns pings off.
+    pub keep_alive_s: u16,
+    /// How long a ping may stay unanswered.
+    pub ping_timeout: Duration,
+    /// Seconds the session shall outlive a connection; 0 makes each connection start afresh.
+    pub session_expiry_s: u32,
+    /// Whether the very first connection discards an older session.
+    pub clean_start_first: bool,
+    /// Most unacknowledged QoS 1 messages of this client.
+    pub max_in_flight: NonZeroU16,
+    /// Most unacknowledged QoS 1 messages of the server.
+    pub receive_maximum: NonZeroU16,
+    /// Largest packet taken from the server, in bytes.
+    pub max_packet_size: u32,
+}
+
+/// How an operation ended: the acknowledgement's code, below 0x80, or why there is none.
+pub type Outcome = Result<ReasonCode, Failure>;
+
+/// Why an operation was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The server refused with this code.
+    Refused(ReasonCode),
+    /// No answer in time. The server may have done it all the same.
+    TimedOut,
+    /// The packet is larger than the server takes.
+    TooLarge {
+        /// Size of the packet in bytes.
+        size: usize,
+        /// The server's maximum.
+        max: u32,
+    },
+    /// The topic, the filter or a property cannot be sent in MQTT.
+    Invalid,
+    /// The session was stopped.
+    Stopped,
+}
+
+/// What the shell has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action<T> {
+    /// The operation is over.
+    Done(T, Outcome),
+    /// Hand a received message to the application, then call
+    /// [`ClientSession::delivered`] with the id, if there is one.
+    Deliver(Publish, Option<PacketId>),
+    /// The server accepted the connection.
+    Connected {
+        /// It still held the session.
+        session_present: bool,
+    },
+    /// The server does not renew a subscription it has lost.
+    RenewalRefused {
+        /// The subscription's filter.
+        filter: ByteString,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// Close the stream, then call [`ClientSession::lost`].
+    Close(CloseReason),
+}
+
+/// Why a connection must end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// The server did not accept the connection.
+    #[error("the server refused the connection: {0}")]
+    Refused(ReasonCode),
+    /// The server ended the connection.
+    #[error("the server disconnected: {0}")]
+    Disconnected(ReasonCode),
+    /// The server did not answer a ping.
+    #[error("the server did not answer a ping within {0:?}")]
+    PingTimeout(Duration),
+    /// The server sent a packet that is not allowed here.
+    #[error("the server broke the protocol with {0}")]
+    Protocol(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Disconnected,
+    AwaitingConnAck { clean_start: bool },
+    Connected,
+    Closing,
+}
+
+/// The session. See the [module](self).
+#[derive(Debug)]
+pub struct ClientSession<T> {
+    settings: ClientSettings,
+    phase: Phase,
+    encoder: Encoder,
+    actions: VecDeque<Action<T>>,
+    ids: PacketIds,
+    publishing: Publishing<T>,
+    subscribing: Subscribing<T>,
+    was_connected: bool,
+    keep_alive: Duration,
+    last_sent: Instant,
+    last_received: Instant,
+    pinged_at: Option<Instant>,
+}
+
+impl<T> ClientSession<T> {
+    /// A session that was never connected.
+    pub fn new(settings: ClientSettings, now: Instant) -> Self {
+        Self {
+            encoder: Encoder::new(settings.version, None),
+            settings,
+            phase: Phase::Disconnected,
+            actions: VecDeque::new(),
+            ids: PacketIds::default(),
+            publishing: Publishing::default(),
+            subscribing: Subscribing::default(),
+            was_connected: false,
+            keep_alive: Duration::ZERO,
+            last_sent: now,
+            last_received: now,
+            pinged_at: None,
+        }
+    }
+
+    /// A stream is open: encodes the CONNECT.
+    pub fn opened(&mut self, now: Instant) {
+        let settings = &self.settings;
+        let clean_start =
+            settings.session_expiry_s == 0 || (settings.clean_start_first && !self.was_connected);
+        let connect = Connect {
+            version: settings.version,
+            client_id: settings.client_id.clone(),
+            clean_start,
+            keep_alive_s: settings.keep_alive_s,
+            session_expiry_s: settings.session_expiry_s,
+            receive_maximum: Some(settings.receive_maximum),
+            max_packet_size: NonZeroU32::new(settings.max_packet_size),
+            topic_alias_maximum: 0,
+            authentication_method: None,
+            will: None,
+            username: None,
+            password: None,
+        };
+        self.encoder = Encoder::new(settings.version, None);
+        self.phase = Phase::AwaitingConnAck { clean_start };
+        self.last_received = now;
+        self.pinged_at = None;
+        // Fails only for a client id above 65535 bytes; the server then refuses the silence.
+        let _ = self.send(Packet::Connect(Box::new(connect)), now);
+    }
+
+    /// The stream is gone: operations wait for the next one.
+    pub fn lost(&mut self) {
+        self.phase = Phase::Disconnected;
+        self.encoder = Encoder::new(self.settings.version, None);
+        self.pinged_at = None;
+        self.publishing.lost();
+        self.subscribing.lost();
+    }
+
+    /// Takes one packet of the server.
+    pub fn receive(&mut self, packet: Packet, now: Instant) {
+        self.last_received = now;
+        match (self.phase, packet) {
+            (Phase::AwaitingConnAck { clean_start }, Packet::ConnAck(ack)) => {
+                self.conn_ack(*ack, clean_start, now);
+            }
+            (Phase::Connected, Packet::Publish(packet)) => self.message(*packet),
+            (Phase::Connected, Packet::PubAck(ack)) => {
+                if let Some((Some(token), outcome)) = self.publishing.acknowledged(ack) {
+                    self.actions.push_back(Action::Done(token, outcome));
+                }
+            }
+            (Phase::Connected, Packet::SubAck(ack) | Packet::UnsubAck(ack)) => {
+                self.subscribing.acknowledged(ack, &mut self.actions);
+            }
+            (Phase::Connected, Packet::PingResponse) => self.pinged_at = None,
+            (Phase::Connected | Phase::AwaitingConnAck { .. }, Packet::Disconnect(disconnect)) => {
+                self.close(CloseReason::Disconnected(disconnect.reason));
+            }
+            (Phase::Closing | Phase::Disconnected, _) => {}
+            (_, packet) => self.close(CloseReason::Protocol(packet.name())),
+        }
+        self.pump(now);
+    }
+
+    /// The application has the message that [`Action::Deliver`] gave with `packet_id`.
+    pub fn delivered(&mut self, packet_id: PacketId, now: Instant) {
+        if self.phase == Phase::Connected {
+            let ack = PubAck { packet_id, reason: ReasonCode::SUCCESS };
+            // A PUBACK of four bytes fits what any server takes.
+            let _ = self.send(Packet::PubAck(ack), now);
+        }
+    }
+
+    /// Publishes a message, now or once connected. Gives up at `deadline`; deadlines must not
+    /// decrease from one operation to the next.
+    ///
+    /// A QoS 0 message is done as soon as it is encoded.
+    pub fn publish(&mut self, token: T, publish: Publish, deadline: Instant, now: Instant) {
+        if !topic::is_valid_name(&publish.topic) {
+            self.actions.push_back(Action::Done(token, Err(Failure::Invalid)));
+            return;
+        }
+        self.publishing.enqueue(token, publish, deadline);
+        self.pump(now);
+    }
+
+    /// Subscribes to `filter`, and again whenever the server has lost the session.
+    pub fn subscribe(
+        &mut self,
+        token: T,
+        filter: ByteString,
+        qos: QoS,
+        deadline: Instant,
+        now: Instant,
+    ) {
+        if !topic::is_valid_filter(&filter) {
+            self.actions.push_back(Action::Done(token, Err(Failure::Invalid)));
+            return;
+        }
+        self.subscribing.subscribe(token, filter, qos, deadline);
+        self.pump(now);
+    }
+
+    /// Ends the subscription to `filter`.
+    pub fn unsubscribe(&mut self, token: T, filter: ByteString, deadline: Instant, now: Instant) {
+        self.subscribing.unsubscribe(token, filter, deadline);
+        self.pump(now);
+    }
+
+    /// Encodes what waits, as far as the server's window and the output have room. To be called
+    /// after output was sent.
+    pub fn pump(&mut self, now: Instant) {
+        if self.phase != Phase::Connected {
+            return;
+        }
+        while self.encoder.pending().len() < HIGH_WATER
+            && (self.subscribing.has_next() || self.publishing.has_next())
+        {
+            let (publishing, subscribing) = (&self.publishing, &self.subscribing);
+            let in_use = |id| publishing.uses(id) || subscribing.uses(id);
+            // When all 65535 ids are in use, an acknowledgement will call again.
+            let Some(fresh) = self.ids.allocate(in_use) else { return };
+            let packet = self.subscribing.next(fresh).or_else(|| self.publishing.next(fresh));
+            let Some(packet) = packet else { return };
+            self.send_operation(packet, now);
+        }
+    }
+
+    /// Gives up operations whose deadline has passed, pings, and detects a dead server.
+    ///
+    /// `reading` tells whether the shell takes input at the moment; while it does not, a ping
+    /// cannot be answered.
+    pub fn tick(&mut self, now: Instant, reading: bool) {
+        let expired = self.publishing.expire(now).into_iter().chain(self.subscribing.expire(now));
+        self.actions.extend(expired.map(|token| Action::Done(token, Err(Failure::TimedOut))));
+        if self.phase != Phase::Connected || self.keep_alive.is_zero() {
+            return;
+        }
+        match self.pinged_at {
+            Some(_) if !reading => self.pinged_at = Some(now),
+            Some(at) if at + self.settings.ping_timeout <= now => {
+                self.close(CloseReason::PingTimeout(self.settings.ping_timeout));
+            }
+            Some(_) => {}
+            None if self.ping_due() <= now => {
+                self.pinged_at = Some(now);
+                // A PINGREQ of two bytes fits what any server takes.
+                let _ = self.send(Packet::PingRequest, now);
+            }
+            None => {}
+        }
+        self.pump(now);
+    }
+
+    /// When [`Self::tick`] is to be called next.
+    pub fn next_tick(&self) -> Option<Instant> {
+        let ping = (self.phase == Phase::Connected && !self.keep_alive.is_zero()).then(|| {
+            self.pinged_at.map_or_else(|| self.ping_due(), |at| at + self.settings.ping_timeout)
+        });
+        [ping, self.publishing.next_deadline(), self.subscribing.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Encodes a DISCONNECT and ends all operations as stopped.
+    pub fn stop(&mut self, now: Instant) {
+        if self.phase == Phase::Connected {
+            // A DISCONNECT without properties fits what any server takes.
+            let _ = self.send(Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS)), now);
+        }
+        self.phase = Phase::Closing;
+        let stopped = self.publishing.drain().into_iter().chain(self.subscribing.drain());
+        self.actions.extend(stopped.map(|token| Action::Done(token, Err(Failure::Stopped))));
+    }
+
+    /// What the shell has to do next.
+    pub fn next_action(&mut self) -> Option<Action<T>> {
+        let action = self.actions.pop_front();
+        if self.actions.is_empty() {
+            self.actions = VecDeque::new();
+        }
+        action
+    }
+
+    /// Bytes to send.
+    pub fn output(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    /// Whether the server has accepted the connection.
+    pub fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// Whether another operation may be handed over: the waiting ones are bounded.
+    pub fn has_room(&self) -> bool {
+        self.publishing.waiting() + self.subscribing.waiting() < MAX_WAITING
+    }
+
+    /// Whether no operation waits for anything.
+    pub fn is_idle(&self) -> bool {
+        self.publishing.is_empty() && self.subscribing.is_empty()
+    }
+
+    fn conn_ack(&mut self, ack: ConnAck, clean_start: bool, now: Instant) {
+        if ack.reason.is_error() {
+            self.close(CloseReason::Refused(ack.reason));
+            return;
+        }
+        let limits = ack.limits;
+        let session_present = ack.session_present && !clean_start;
+        let keep_alive_s = limits.server_keep_alive_s.unwrap_or(self.settings.keep_alive_s);
+        self.keep_alive = Duration::from_secs(u64::from(keep_alive_s));
+        self.encoder.set_max_packet_size(limits.max_packet_size);
+        self.phase = Phase::Connected;
+        self.was_connected = true;
+        let window = self.settings.max_in_flight.min(limits.receive_maximum);
+        self.publishing.connected(window, session_present);
+        self.subscribing.connected(session_present);
+        self.actions.push_back(Action::Connected { session_present });
+        self.pump(now);
+    }
+
+    fn message(&mut self, packet: crate::packet::PublishPacket) {
+        // This client announces no topic aliases, so the topic is always there.
+        if packet.topic_alias.is_some() || !topic::is_valid_name(&packet.publish.topic) {
+            self.close(CloseReason::Protocol("PUBLISH"));
+            return;
+        }
+        self.actions.push_back(Action::Deliver(packet.publish, packet.packet_id));
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.phase = Phase::Closing;
+        self.actions.push_back(Action::Close(reason));
+    }
+
+    fn ping_due(&self) -> Instant {
+        self.last_sent.min(self.last_received) + self.keep_alive
+    }
+
+    fn send(&mut self, packet: Packet, now: Instant) -> Result<(), EncodePacket> {
+        self.encoder.encode(packet)?;
+        self.last_sent = now;
+        Ok(())
+    }
+
+    /// Encodes an operation's packet; one without encoding ends the operation.
+    fn send_operation(&mut self, packet: Packet, now: Instant) {
+        let id = match &packet {
+            Packet::Publish(publish) => publish.packet_id,
+            Packet::Subscribe(subscribe) => Some(subscribe.packet_id),
+            Packet::Unsubscribe(unsubscribe) => Some(unsubscribe.packet_id),
+            _ => None,
+        };
+        let is_publish = matches!(packet, Packet::Publish(_));
+        let sent = self.send(packet, now);
+        let ended = match (&sent, is_publish) {
+            (Ok(()), true) if id.is_none() => self.publishing.end_unacknowledged(),
+            (Ok(()), _) => None,
+            (Err(_), true) => self.publishing.withdraw(id),
+            (Err(_), false) => id.and_then(|id| self.subscribing.withdraw(id)),
+        };
+        if let Some(token) = ended {
+            let outcome = sent.map(|()| ReasonCode::SUCCESS).map_err(|error| match error {
+                EncodePacket::TooLarge { size, max } => Failure::TooLarge { size, max },
+                EncodePacket::Invalid(_) => Failure::Invalid,
+            });
+            self.actions.push_back(Action::Done(token, outcome));
+        }
+    }
+}
+
+/// Granted or wanted subscriptions by filter.
+type Subscriptions = BTreeMap<ByteString, QoS>;
