@@ -110,7 +110,7 @@ impl Reader {
         row.as_ref().map(DeploymentRow::from_row).transpose()
     }
 
-    /// The last revision of the target that was not deleted.
+    /// The last revision of the target, also when it was deleted.
     ///
     /// # Errors
     /// The database refused.
@@ -118,13 +118,10 @@ impl Reader {
         &mut self,
         target_arn: &str,
     ) -> Result<Option<DeploymentRow>, StoreError> {
-        let row = sqlx::query(
-            "SELECT * FROM deployments \
-             WHERE target_arn = $1 AND is_latest = 1 AND is_deleted = 0",
-        )
-        .bind(target_arn)
-        .fetch_optional(self.connection())
-        .await?;
+        let row = sqlx::query("SELECT * FROM deployments WHERE target_arn = $1 AND is_latest = 1")
+            .bind(target_arn)
+            .fetch_optional(self.connection())
+            .await?;
         row.as_ref().map(DeploymentRow::from_row).transpose()
     }
 

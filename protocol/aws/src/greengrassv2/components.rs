@@ -1,7 +1,12 @@
-//! Shapes of the component operations.
+//! Shapes of the component operations. Those that devices use too are `marram_model`'s.
 
 use std::collections::BTreeMap;
 
+pub use marram_model::data_plane::{
+    ComponentCandidate, ComponentPlatform, GetComponentVersionArtifactResponse,
+    ResolveComponentCandidatesRequest, ResolveComponentCandidatesResponse,
+    ResolvedComponentVersion,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -92,17 +97,6 @@ pub struct CreateComponentVersionResponse {
 pub struct ComponentArnRequest {
     /// The component version's ARN.
     pub arn: String,
-}
-
-/// `ComponentPlatform`: one platform that a component supports, or that a device has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ComponentPlatform {
-    /// A friendly name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// For example `os` to `linux`.
-    #[serde(default)]
-    pub attributes: BTreeMap<String, String>,
 }
 
 /// `DescribeComponent` answers.
@@ -273,61 +267,4 @@ pub struct GetComponentVersionArtifactRequest {
     pub arn: String,
     /// What follows `greengrass:` in the artifact's URI; may contain `/`.
     pub artifact_name: String,
-}
-
-/// `GetComponentVersionArtifact` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GetComponentVersionArtifactResponse {
-    /// A URL that a plain GET (also with `Range`) downloads the artifact from.
-    pub pre_signed_url: String,
-}
-
-/// One component that a device asks a version of.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ComponentCandidate {
-    /// The component's name.
-    pub component_name: String,
-    /// The version that the device has and would like to keep.
-    pub component_version: Option<String>,
-    /// Who requires it, to which range of versions; all must hold.
-    #[serde(default)]
-    pub version_requirements: BTreeMap<String, String>,
-}
-
-/// `ResolveComponentCandidates` asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResolveComponentCandidatesRequest {
-    /// The device's platform.
-    #[serde(default)]
-    pub platform: ComponentPlatform,
-    /// What is asked for.
-    #[serde(default)]
-    pub component_candidates: Vec<ComponentCandidate>,
-}
-
-/// One answer to a [`ComponentCandidate`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResolvedComponentVersion {
-    /// The component version's ARN, which the device uses to ask for artifacts.
-    pub arn: String,
-    /// The component's name.
-    pub component_name: String,
-    /// The version chosen.
-    pub component_version: String,
-    /// The recipe, always JSON: nucleus-lite reads nothing else.
-    pub recipe: Blob,
-    /// What the publisher says about the version.
-    pub vendor_guidance: VendorGuidance,
-}
-
-/// `ResolveComponentCandidates` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResolveComponentCandidatesResponse {
-    /// Exactly one per candidate, in the same order.
-    pub resolved_component_versions: Vec<ResolvedComponentVersion>,
 }
