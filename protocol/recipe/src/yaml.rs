@@ -1,0 +1,35 @@
+//! YAML as recipes use it: the core schema, with text kept where YAML 1.1 would guess.
+
+use serde_json::Value;
+
+/// Where and why a text is no YAML.
+#[derive(Debug)]
+pub(crate) struct NotYaml {
+    pub(crate) line: Option<u64>,
+    pub(crate) column: Option<u64>,
+    pub(crate) reason: String,
+}
+
+/// Reads one YAML document. `yes`, `010` and `1_000` stay text; duplicate keys, alias bombs and
+/// depths beyond 64 are errors.
+pub(crate) fn read(text: &str) -> Result<Value, NotYaml> {
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let location = error.location();
+        NotYaml {
+            line: location.map(|l| l.line()),
+            column: location.map(|l| l.column()),
+            reason: error.to_string(),
+        }
+    })
+}
+
+/// Writes a value as YAML.
+pub(crate) fn write(value: &Value) -> Result<String, serde_saphyr::ser_error::Error> {
+    serde_saphyr::to_string(value)
+}
