@@ -21,11 +21,13 @@ use crate::publish::{Publish, QoS};
 use crate::reason::ReasonCode;
 use crate::topic;
 
+mod action;
 mod publishing;
 mod subscribing;
 #[cfg(test)]
 mod tests;
 
+pub use action::{Action, CloseReason, Failure, Outcome};
 use publishing::Publishing;
 use subscribing::Subscribing;
 
@@ -56,70 +58,6 @@ pub struct ClientSettings {
     pub receive_maximum: NonZeroU16,
     /// Largest packet taken from the server, in bytes.
     pub max_packet_size: u32,
-}
-
-/// How an operation ended: the acknowledgement's code, below 0x80, or why there is none.
-pub type Outcome = Result<ReasonCode, Failure>;
-
-/// Why an operation was not confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The server refused with this code.
-    Refused(ReasonCode),
-    /// No answer in time. The server may have done it all the same.
-    TimedOut,
-    /// The packet is larger than the server takes.
-    TooLarge {
-        /// Size of the packet in bytes.
-        size: usize,
-        /// The server's maximum.
-        max: u32,
-    },
-    /// The topic, the filter or a property cannot be sent in MQTT.
-    Invalid,
-    /// The session was stopped.
-    Stopped,
-}
-
-/// What the shell has to do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Action<T> {
-    /// The operation is over.
-    Done(T, Outcome),
-    /// Hand a received message to the application, then call
-    /// [`ClientSession::delivered`] with the id, if there is one.
-    Deliver(Publish, Option<PacketId>),
-    /// The server accepted the connection.
-    Connected {
-        /// It still held the session.
-        session_present: bool,
-    },
-    /// The server does not renew a subscription it has lost.
-    RenewalRefused {
-        /// The subscription's filter.
-        filter: ByteString,
-        /// Why.
-        reason: ReasonCode,
-    },
-    /// Close the stream, then call [`ClientSession::lost`].
-    Close(CloseReason),
-}
-
-/// Why a connection must end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// The server did not accept the connection.
-    #[error("the server refused the connection: {0}")]
-    Refused(ReasonCode),
-    /// The server ended the connection.
-    #[error("the server disconnected: {0}")]
-    Disconnected(ReasonCode),
-    /// The server did not answer a ping.
-    #[error("the server did not answer a ping within {0:?}")]
-    PingTimeout(Duration),
-    /// The server sent a packet that is not allowed here.
-    #[error("the server broke the protocol with {0}")]
-    Protocol(&'static str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

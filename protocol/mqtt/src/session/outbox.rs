@@ -14,6 +14,9 @@ use super::packet_id::PacketIds;
 use crate::packet::{PacketId, PublishPacket};
 use crate::publish::{Publish, QoS};
 
+#[cfg(test)]
+mod tests;
+
 /// A message as the server keeps it: shared by all its receivers, with its end of life.
 #[derive(Debug)]
 pub struct Message {

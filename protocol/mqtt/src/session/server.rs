@@ -18,6 +18,9 @@ use crate::publish::Publish;
 use crate::reason::ReasonCode;
 use crate::topic;
 
+#[cfg(test)]
+mod tests;
+
 /// What a server allows each connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
