@@ -1,0 +1,20 @@
+//! UpdateState.
+
+use serde::Deserialize;
+
+/// Reports the state of the asking component.
+#[derive(Debug, Deserialize)]
+pub struct UpdateStateRequest {
+    /// The state it says it is in; required.
+    pub state: Option<ReportedLifecycleState>,
+}
+
+/// What a component may say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ReportedLifecycleState {
+    /// It works.
+    Running,
+    /// It failed.
+    Errored,
+}
