@@ -1,0 +1,359 @@
+//! Where the cloud is and who the device is, read from the configuration
+//! (recipes and deployments, C1.1 and C3).
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use marram_tls::Identity;
+use serde_json::Value;
+
+use crate::config::ConfigStore;
+
+/// The port of MQTT over TLS.
+const MQTT_PORT: u16 = 8883;
+/// The port on which AWS IoT tells MQTT by its ALPN name.
+const MULTIPLEXED_PORT: u16 = 443;
+const DATA_PLANE_PORT: u16 = 8443;
+/// Longer than AWS allows a persistent session to live, so that the cloud decides: one week.
+const SESSION_EXPIRY_S: u64 = 604_800;
+
+/// Which MQTT is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// `mqtt5`, the default.
+    V5,
+    /// `mqtt3`, which is 3.1.1.
+    V311,
+}
+
+/// The nucleus's `mqtt.*` settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttSettings {
+    /// The broker's host name or address.
+    pub host: String,
+    /// The broker's port.
+    pub port: u16,
+    /// Which MQTT.
+    pub version: MqttVersion,
+    /// Longest silence before a PINGREQ.
+    pub keep_alive: Duration,
+    /// Longest wait for the answer to any one packet or request.
+    pub operation_timeout: Duration,
+    /// How long the cloud keeps the session of a device that is away (MQTT 5).
+    pub session_expiry: Duration,
+    /// Publishes that may wait for their acknowledgement at the same time, at most 100.
+    pub max_in_flight: u16,
+    /// The longest payload in bytes.
+    pub max_message_bytes: usize,
+}
+
+impl MqttSettings {
+    /// The ALPN name to offer: only where the port is shared with HTTPS.
+    pub fn alpn(&self) -> &'static [&'static [u8]] {
+        if self.port == MULTIPLEXED_PORT { &[b"x-amzn-mqtt-ca"] } else { &[] }
+    }
+}
+
+/// How the device reaches its cloud, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudSettings {
+    /// The core device's thing name.
+    pub thing: String,
+    /// The AWS region; any text, since a self-hosted cloud may name its own.
+    pub region: String,
+    /// The device certificate's file.
+    pub certificate_file: PathBuf,
+    /// The private key's file.
+    pub private_key_file: PathBuf,
+    /// The file of root certificates that the cloud's servers chain to.
+    pub root_ca_file: PathBuf,
+    /// MQTT.
+    pub mqtt: MqttSettings,
+    /// `https://host[:port]` of the Greengrass data plane, without a final slash.
+    pub data_plane_url: String,
+    /// `https://host[:port]` of the credentials provider, without a final slash.
+    pub credentials_url: String,
+    /// The role alias for token exchange; empty when there is none.
+    pub role_alias: String,
+    /// How long the credentials provider may take.
+    pub credentials_timeout: Duration,
+    /// The time between two regular fleet statuses, at least a day.
+    pub status_period: Duration,
+}
+
+/// Why a device that is configured for a cloud cannot connect to it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadIdentity {
+    /// A file of the device's identity cannot be read.
+    #[error("could not read `system.{key}` (`{}`): check the path and its permissions", path.display())]
+    Read {
+        /// The configuration key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The files cannot be used together.
+    #[error("the device's certificate, private key or root certificates cannot be used")]
+    Tls(#[source] marram_tls::ConfigureClient),
+}
+
+impl CloudSettings {
+    /// Reads the settings; `None` for a device that belongs to no cloud, because one of thing
+    /// name, certificate, key, root CA, data endpoint, credentials endpoint and region is empty.
+    pub fn from_config(config: &ConfigStore) -> Option<Self> {
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) => text.trim().to_owned(),
+            _ => String::new(),
+        };
+        let system = |key: &str| text(config.get(&["system", key]));
+        let nucleus = config
+            .get(&["services", "aws.greengrass.Nucleus", "configuration"])
+            .unwrap_or(Value::Null);
+        Self::read(system, &nucleus)
+    }
+
+    fn read(system: impl Fn(&str) -> String, nucleus: &Value) -> Option<Self> {
+        let nucleus = Keys(nucleus);
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        let thing = given(system("thingName"))?;
+        let certificate_file = given(system("certificateFilePath"))?.into();
+        let private_key_file = given(system("privateKeyPath"))?.into();
+        let root_ca_file = given(system("rootCaPath"))?.into();
+        let data_endpoint = given(nucleus.text("iotDataEndpoint"))?;
+        let credentials_endpoint = given(nucleus.text("iotCredEndpoint"))?;
+        let region = given(nucleus.text("awsRegion"))?;
+        Some(Self {
+            data_plane_url: data_plane_url(&nucleus, &data_endpoint, &region),
+            mqtt: mqtt_settings(nucleus.get("mqtt"), &data_endpoint),
+            credentials_url: https_url(&credentials_endpoint, None),
+            role_alias: nucleus.text("iotRoleAlias"),
+            credentials_timeout: nucleus.milliseconds("credentialEndpointTimeoutMs", 60_000),
+            status_period: status_period(nucleus.get("fleetStatus")),
+            thing,
+            region,
+            certificate_file,
+            private_key_file,
+            root_ca_file,
+        })
+    }
+
+    /// A TLS client with the device's certificate, offering these ALPN names.
+    pub fn tls(&self, alpn: &[&[u8]]) -> Result<rustls::ClientConfig, ReadIdentity> {
+        let identity = Identity {
+            certificate_pem: read("certificateFilePath", &self.certificate_file)?,
+            private_key_pem: read("privateKeyPath", &self.private_key_file)?,
+        };
+        let roots = read("rootCaPath", &self.root_ca_file)?;
+        marram_tls::client_config(&roots, Some(&identity), alpn).map_err(ReadIdentity::Tls)
+    }
+
+    /// A TLS client that trusts the same roots and shows no certificate, for presigned URLs.
+    pub fn anonymous_tls(&self) -> Result<rustls::ClientConfig, ReadIdentity> {
+        let roots = read("rootCaPath", &self.root_ca_file)?;
+        marram_tls::client_config(&roots, None, &[]).map_err(ReadIdentity::Tls)
+    }
+}
+
+fn read(key: &'static str, path: &PathBuf) -> Result<String, ReadIdentity> {
+    std::fs::read_to_string(path).map_err(|source| ReadIdentity::Read {
+        key,
+        path: path.clone(),
+        source,
+    })
+}
+
+/// A configuration object whose keys are found in any case, as Greengrass finds them.
+struct Keys<'a>(&'a Value);
+
+impl<'a> Keys<'a> {
+    fn get(&self, key: &str) -> Keys<'a> {
+        let found = self.0.as_object().and_then(|object| {
+            object.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+        });
+        Keys(found.unwrap_or(&Value::Null))
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.get(key).0.as_str().unwrap_or_default().trim().to_owned()
+    }
+
+    /// A number, also one that was written as text.
+    fn number(&self, key: &str) -> Option<u64> {
+        let value = self.get(key).0;
+        value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+    }
+
+    fn port(&self, key: &str) -> Option<u16> {
+        self.number(key).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
+    }
+
+    fn milliseconds(&self, key: &str, default: u64) -> Duration {
+        Duration::from_millis(self.number(key).filter(|ms| *ms > 0).unwrap_or(default))
+    }
+}
+
+fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
+    let (host, endpoint_port) = host_and_port(data_endpoint);
+    let version = match mqtt.text("version").to_ascii_lowercase().as_str() {
+        "mqtt3" => MqttVersion::V311,
+        _ => MqttVersion::V5,
+    };
+    MqttSettings {
+        host: host.to_owned(),
+        port: mqtt.port("port").or(endpoint_port).unwrap_or(MQTT_PORT),
+        version,
+        keep_alive: mqtt.milliseconds("keepAliveTimeoutMs", 60_000),
+        operation_timeout: mqtt.milliseconds("operationTimeoutMs", 30_000),
+        session_expiry: Duration::from_secs(
+            mqtt.number("sessionExpirySeconds").unwrap_or(SESSION_EXPIRY_S),
+        ),
+        max_in_flight: mqtt
+            .number("maxInFlightPublishes")
+            .and_then(|count| u16::try_from(count.clamp(1, 100)).ok())
+            .unwrap_or(5),
+        max_message_bytes: mqtt
+            .number("maxMessageSizeInBytes")
+            .and_then(|bytes| usize::try_from(bytes.clamp(1, 268_435_456)).ok())
+            .unwrap_or(131_072),
+    }
+}
+
+/// Empty: AWS's own host of the region. `iotdata`: the data endpoint's host. Otherwise the host or
+/// URL that is given. The port setting holds unless the host or URL has one.
+fn data_plane_url(nucleus: &Keys<'_>, data_endpoint: &str, region: &str) -> String {
+    let port = nucleus.port("greengrassDataPlanePort").unwrap_or(DATA_PLANE_PORT);
+    let given = nucleus.text("greengrassDataPlaneEndpoint");
+    if given.is_empty() {
+        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        return format!("https://greengrass-ats.iot.{region}.{suffix}:{port}");
+    }
+    if given.eq_ignore_ascii_case("iotdata") {
+        let (host, _) = host_and_port(data_endpoint);
+        return format!("https://{host}:{port}");
+    }
+    https_url(&given, Some(port))
+}
+
+/// `host`, `host:port` or an https URL of either, as a URL without a path.
+fn https_url(endpoint: &str, default_port: Option<u16>) -> String {
+    let endpoint = endpoint.strip_prefix("https://").unwrap_or(endpoint);
+    let authority = endpoint.split('/').next().unwrap_or_default();
+    match (host_and_port(authority).1, default_port) {
+        (None, Some(port)) => format!("https://{authority}:{port}"),
+        _ => format!("https://{authority}"),
+    }
+}
+
+/// Splits `host:port`; an IPv6 address is in brackets, which the host keeps.
+fn host_and_port(endpoint: &str) -> (&str, Option<u16>) {
+    let endpoint = endpoint.strip_prefix("https://").unwrap_or(endpoint);
+    let authority = endpoint.split('/').next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (authority, None),
+        },
+        _ => (authority, None),
+    }
+}
+
+fn status_period(fleet_status: Keys<'_>) -> Duration {
+    const DAY_S: u64 = 86_400;
+    let seconds = fleet_status.number("periodicStatusPublishIntervalSeconds").unwrap_or(DAY_S);
+    Duration::from_secs(seconds.max(DAY_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn system(key: &str) -> String {
+        format!("/etc/{key}")
+    }
+
+    fn configured(extra: Value) -> Value {
+        let mut nucleus = json!({
+            "awsRegion": "eu-west-1", "iotDataEndpoint": "data.example",
+            "iotCredEndpoint": "cred.example:8443", "iotRoleAlias": "Alias",
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            nucleus[key] = value.clone();
+        }
+        nucleus
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_nucleus() {
+        let settings = CloudSettings::read(system, &configured(json!({}))).unwrap();
+        assert_eq!(settings.mqtt.host, "data.example");
+        assert_eq!(settings.mqtt.port, 8883);
+        assert_eq!(settings.mqtt.version, MqttVersion::V5);
+        assert_eq!(settings.mqtt.operation_timeout, Duration::from_secs(30));
+        assert!(settings.mqtt.alpn().is_empty());
+        assert_eq!(
+            settings.data_plane_url,
+            "https://greengrass-ats.iot.eu-west-1.amazonaws.com:8443"
+        );
+        assert_eq!(settings.credentials_url, "https://cred.example:8443");
+        assert_eq!(settings.status_period, Duration::from_secs(86_400));
+    }
+
+    #[test]
+    fn device_without_one_of_the_seven_belongs_to_no_cloud() {
+        for key in ["awsRegion", "iotDataEndpoint", "iotCredEndpoint"] {
+            let nucleus = configured(json!({ key: "  " }));
+            assert_eq!(CloudSettings::read(system, &nucleus), None, "{key}");
+        }
+        for missing in ["thingName", "certificateFilePath", "privateKeyPath", "rootCaPath"] {
+            let system = |key: &str| {
+                if key == missing { String::new() } else { system(key) }
+            };
+            assert_eq!(CloudSettings::read(system, &configured(json!({}))), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn data_plane_endpoint_takes_its_three_forms() {
+        let cases = [
+            (json!({"greengrassDataPlaneEndpoint": "IotData"}), "https://data.example:8443"),
+            (
+                json!({"greengrassDataPlaneEndpoint": "gg.example", "greengrassDataPlanePort": 443}),
+                "https://gg.example:443",
+            ),
+            (
+                json!({"greengrassDataPlaneEndpoint": "https://127.0.0.1:40123"}),
+                "https://127.0.0.1:40123",
+            ),
+            (json!({"greengrassDataPlaneEndpoint": "[::1]"}), "https://[::1]:8443"),
+        ];
+        for (extra, expected) in cases {
+            let settings = CloudSettings::read(system, &configured(extra)).unwrap();
+            assert_eq!(settings.data_plane_url, expected);
+        }
+    }
+
+    #[test]
+    fn mqtt_port_comes_from_its_key_then_from_the_endpoint() {
+        let of = |extra| CloudSettings::read(system, &configured(extra)).unwrap().mqtt;
+        let mqtt = of(json!({"iotDataEndpoint": "127.0.0.1:40001"}));
+        assert_eq!((mqtt.host.as_str(), mqtt.port), ("127.0.0.1", 40001));
+        let mqtt = of(json!({"iotDataEndpoint": "127.0.0.1:40001", "mqtt": {"Port": "443"}}));
+        assert_eq!(mqtt.port, 443);
+        assert_eq!(mqtt.alpn(), [b"x-amzn-mqtt-ca"]);
+        let mqtt = of(json!({"mqtt": {"version": "mqtt3", "maxInFlightPublishes": 500}}));
+        assert_eq!((mqtt.version, mqtt.max_in_flight), (MqttVersion::V311, 100));
+    }
+
+    #[test]
+    fn status_period_is_never_below_a_day() {
+        let fleet = json!({"fleetStatus": {"periodicStatusPublishIntervalSeconds": 60}});
+        let settings = CloudSettings::read(system, &configured(fleet)).unwrap();
+        assert_eq!(settings.status_period, Duration::from_secs(86_400));
+    }
+}
