@@ -20,8 +20,12 @@ use crate::handler::{Action, ConnectRequest, Disconnect, Handler, Peer, Refusal,
 use crate::io::{self, Output};
 use crate::session::{Link, Session};
 
-/// Bytes waiting for the socket from which on nothing more is read or queued for it.
+/// Bytes waiting for the socket from which on no more messages are added.
 const HIGH_WATER: usize = 64 * 1024;
+
+/// Room for answers beyond that. Input is still read then: a client that sends much before it
+/// reads, and so has to wait for us, must not wait for ever.
+const ANSWERS: usize = 64 * 1024;
 
 /// The two directions of a stream with their codecs.
 struct Wire<S> {
@@ -254,7 +258,7 @@ impl<H: Handler> Connection<H> {
             if deadline < timer.deadline().into_std() {
                 timer.as_mut().reset(deadline.into());
             }
-            let may_read = wire.encoder.pending().len() < HIGH_WATER;
+            let may_read = self.has_room_for_answers(&wire.encoder);
             tokio::select! {
                 received = io::receive(&mut wire.reader, &mut wire.decoder), if may_read => {
                     if !matches!(received, Ok(count) if count > 0) {
@@ -286,9 +290,15 @@ impl<H: Handler> Connection<H> {
         }
     }
 
+    fn has_room_for_answers(&self, encoder: &Encoder) -> bool {
+        // The last message before the high-water mark may have had full size.
+        let message = self.inner.settings.connection.max_packet_size as usize;
+        encoder.pending().len() < HIGH_WATER + message + ANSWERS
+    }
+
     /// Works off all received packets as long as their answers find room.
     async fn take_input<S>(&mut self, wire: &mut Wire<S>) -> ControlFlow<Disconnect> {
-        while wire.encoder.pending().len() < HIGH_WATER {
+        while self.has_room_for_answers(&wire.encoder) {
             let inbound = match wire.decoder.decode() {
                 Ok(Some(packet)) => self.machine.receive(packet, now()),
                 Ok(None) => break,

@@ -1,0 +1,166 @@
+//! Bounds: sizes, queues, slow clients.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use bytes::Bytes;
+use marram_broker::Settings;
+use marram_mqtt::packet::Connect;
+use marram_mqtt::session::outbox::OutboxLimits;
+use marram_mqtt::{Publish, QoS, ReasonCode, Version};
+
+use crate::raw::{Raw, connect, eventually, listen, publish_packet, qos_1};
+use crate::rules::broker;
+
+fn payload(size: usize) -> Bytes {
+    Bytes::from(vec![b'x'; size])
+}
+
+#[tokio::test]
+async fn d36_a_message_above_131072_bytes_ends_the_connection_and_is_no_hang() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let mut watcher = Raw::connected(address, "watcher", Version::V5).await;
+    watcher.subscribe("a", QoS::AtMostOnce).await;
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    raw.publish(Publish::new("a", payload(131_072))).await;
+    assert_eq!(watcher.message().await.publish.payload.len(), 131_072);
+    raw.publish(Publish::new("a", payload(131_073))).await;
+    assert_eq!(raw.disconnected().await, ReasonCode::PACKET_TOO_LARGE);
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    raw.publish(Publish::new("a", payload(500_000))).await;
+    assert_eq!(raw.disconnected().await, ReasonCode::PACKET_TOO_LARGE);
+    let mut old = Raw::connected(address, "old", Version::V311).await;
+    old.send(publish_packet(Publish::new("a", payload(200_000)), None)).await;
+    assert_eq!(old.receive().await, None);
+    watcher.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_message_above_the_receivers_maximum_is_skipped() {
+    let (broker, _) = broker(Settings::default());
+    let small = Connect { max_packet_size: NonZeroU32::new(100), ..connect("core", Version::V5) };
+    let mut raw = Raw::connected_as(listen(&broker).await, small).await;
+    raw.subscribe("a", QoS::AtLeastOnce).await;
+    broker.publish(Publish::new("a", payload(200)).with_qos(QoS::AtLeastOnce));
+    broker.publish(qos_1("a", "small"));
+    assert_eq!(raw.text().await.1, "small");
+    assert_eq!(broker.statistics().dropped, 1);
+}
+
+#[tokio::test]
+async fn no_more_than_the_receive_maximum_is_unacknowledged() {
+    let (broker, _) = broker(Settings::default());
+    let receive_maximum = NonZeroU16::new(2);
+    let narrow = Connect { receive_maximum, ..connect("core", Version::V5) };
+    let mut raw = Raw::connected_as(listen(&broker).await, narrow).await;
+    raw.subscribe("a", QoS::AtLeastOnce).await;
+    for number in 0..3 {
+        broker.publish(qos_1("a", &number.to_string()));
+    }
+    let first = raw.message().await;
+    raw.message().await;
+    raw.expect_nothing().await;
+    raw.acknowledge(&first).await;
+    assert_eq!(raw.text().await.1, "2");
+}
+
+fn small_queues() -> Settings {
+    let queue = OutboxLimits { max_messages: 10, max_bytes: 10_000_000 };
+    Settings { online_queue: queue, offline_queue: queue, ..Settings::default() }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_acknowledge_is_cut_and_never_delays_the_publisher() {
+    let (broker, _) = broker(small_queues());
+    let address = listen(&broker).await;
+    let receive_maximum = NonZeroU16::new(1);
+    let mut slow =
+        Raw::connected_as(address, Connect { receive_maximum, ..connect("slow", Version::V5) })
+            .await;
+    slow.subscribe("a", QoS::AtLeastOnce).await;
+    let mut fast = Raw::connected(address, "fast", Version::V5).await;
+    for number in 0..12 {
+        assert!(fast.publish(qos_1("a", &number.to_string())).await.is_some());
+    }
+    assert_eq!(slow.text().await.1, "0");
+    assert_eq!(slow.disconnected().await, ReasonCode::QUOTA_EXCEEDED);
+}
+
+#[tokio::test]
+async fn qos_0_for_a_client_that_does_not_read_is_dropped_and_counted() {
+    let (broker, _) = broker(small_queues());
+    let address = listen(&broker).await;
+    let mut slow = Raw::connected(address, "slow", Version::V5).await;
+    slow.subscribe("a", QoS::AtMostOnce).await;
+    let mut fast = Raw::connected(address, "fast", Version::V5).await;
+    // More than the sockets' buffers take.
+    for _ in 0..200 {
+        fast.publish(Publish::new("a", payload(100_000))).await;
+    }
+    fast.expect_nothing().await;
+    assert!(broker.statistics().dropped > 0);
+    assert!(broker.is_connected("slow"));
+    slow.message().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_dropped_after_the_write_timeout() {
+    let (broker, rules) = broker(Settings::default());
+    let mut raw = Raw::pipe(&broker, Version::V5);
+    raw.open(Connect { keep_alive_s: 1000, ..connect("core", Version::V5) }).await;
+    raw.subscribe("a", QoS::AtMostOnce).await;
+    let started = tokio::time::Instant::now();
+    // The pipe holds 1024 bytes.
+    broker.publish(Publish::new("a", payload(5000)));
+    eventually(true, || rules.noted("core disconnected ConnectionLost")).await;
+    assert_eq!(started.elapsed().as_secs(), Settings::default().write_timeout.as_secs());
+}
+
+#[tokio::test]
+async fn the_offline_queue_is_bounded() {
+    let (broker, _) = broker(small_queues());
+    let address = listen(&broker).await;
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    raw.subscribe("a", QoS::AtLeastOnce).await;
+    drop(raw);
+    eventually(false, || broker.is_connected("core")).await;
+    for number in 0..15 {
+        broker.publish(qos_1("a", &number.to_string()));
+    }
+    assert_eq!(broker.statistics().dropped, 5);
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    for number in 0..10 {
+        assert_eq!(raw.text().await.1, number.to_string());
+    }
+    raw.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn the_number_of_subscriptions_is_bounded() {
+    let (broker, _) = broker(Settings { max_subscriptions: 2, ..Settings::default() });
+    let mut raw = Raw::connected(listen(&broker).await, "core", Version::V5).await;
+    for filter in ["a", "b", "a"] {
+        assert_eq!(raw.subscribe(filter, QoS::AtMostOnce).await, ReasonCode::SUCCESS);
+    }
+    assert_eq!(raw.subscribe("c", QoS::AtMostOnce).await, ReasonCode::QUOTA_EXCEEDED);
+}
+
+#[tokio::test]
+async fn both_sides_may_flood_each_other_without_deadlock() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    raw.subscribe("a", QoS::AtMostOnce).await;
+    let flood = async {
+        for _ in 0..100 {
+            raw.publish(Publish::new("a", payload(100_000))).await;
+        }
+        for _ in 0..10 {
+            raw.message().await;
+        }
+    };
+    // The client writes 10 MB, all of which comes back, before it reads anything.
+    let finished = tokio::time::timeout(Duration::from_secs(20), flood).await;
+    assert!(finished.is_ok(), "deadlock");
+}
