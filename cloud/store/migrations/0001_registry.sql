@@ -14,11 +14,11 @@ CREATE TABLE access_keys (
     created_at BIGINT NOT NULL
 );
 
--- Credentials given to devices for a role alias. The session token is kept as its SHA-256 only.
+-- Credentials given to devices for a role alias.
 CREATE TABLE sessions (
     access_key_id TEXT NOT NULL PRIMARY KEY,
     sealed_secret TEXT NOT NULL,
-    token_sha256 TEXT NOT NULL,
+    sealed_token TEXT NOT NULL,
     role_alias TEXT NOT NULL,
     role_arn TEXT NOT NULL,
     certificate_id TEXT NOT NULL,

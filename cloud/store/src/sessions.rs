@@ -14,8 +14,8 @@ pub struct Session {
     pub access_key_id: String,
     /// The secret, encrypted by the registry; base64.
     pub sealed_secret: String,
-    /// SHA-256 of the session token, lower-case hex.
-    pub token_sha256: String,
+    /// The session token, encrypted by the registry; base64.
+    pub sealed_token: String,
     /// The role alias they were asked for by.
     pub role_alias: String,
     /// The role's ARN at that time.
@@ -46,7 +46,7 @@ impl Reader {
     /// The database refused.
     pub async fn session(&mut self, access_key_id: &str) -> Result<Option<Session>, StoreError> {
         let row = sqlx::query(
-            "SELECT access_key_id, sealed_secret, token_sha256, role_alias, role_arn, \
+            "SELECT access_key_id, sealed_secret, sealed_token, role_alias, role_arn, \
              certificate_id, thing_name, expires_at FROM sessions WHERE access_key_id = $1",
         )
         .bind(access_key_id)
@@ -56,7 +56,7 @@ impl Reader {
         Ok(Some(Session {
             access_key_id: row.try_get("access_key_id")?,
             sealed_secret: row.try_get("sealed_secret")?,
-            token_sha256: row.try_get("token_sha256")?,
+            sealed_token: row.try_get("sealed_token")?,
             role_alias: row.try_get("role_alias")?,
             role_arn: row.try_get("role_arn")?,
             certificate_id: row.try_get("certificate_id")?,
@@ -73,13 +73,13 @@ impl Tx {
     /// The id is taken, or the database refused.
     pub async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO sessions (access_key_id, sealed_secret, token_sha256, role_alias, \
+            "INSERT INTO sessions (access_key_id, sealed_secret, sealed_token, role_alias, \
              role_arn, certificate_id, thing_name, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(session.access_key_id.as_str())
         .bind(session.sealed_secret.as_str())
-        .bind(session.token_sha256.as_str())
+        .bind(session.sealed_token.as_str())
         .bind(session.role_alias.as_str())
         .bind(session.role_arn.as_str())
         .bind(session.certificate_id.as_str())
