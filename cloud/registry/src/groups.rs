@@ -140,7 +140,7 @@ impl Registry {
         })
     }
 
-    /// `UpdateThingGroup`.
+    /// `UpdateThingGroup`. Properties that are not given stay.
     ///
     /// # Errors
     /// A member is not valid, there is no such group, or it has another version than expected.
@@ -149,13 +149,14 @@ impl Registry {
         request: UpdateThingGroupRequest,
     ) -> Result<UpdateThingGroupResponse, ApiError> {
         let properties = request.thing_group_properties;
-        let payload = properties.attribute_payload.unwrap_or_default();
-        check_properties(properties.thing_group_description.as_deref(), &payload.attributes)?;
         let mut tx = self.inner.store.begin().await?;
         let mut group = existing_group(&mut tx, &request.thing_group_name).await?;
         check_version("thing group", &group.name, request.expected_version, group.version)?;
-        group.description = properties.thing_group_description;
-        group.attributes = updated(group.attributes, payload);
+        group.description = properties.thing_group_description.or(group.description);
+        if let Some(payload) = properties.attribute_payload {
+            group.attributes = updated(group.attributes, payload);
+        }
+        check_properties(group.description.as_deref(), &group.attributes)?;
         group.version += 1;
         tx.update_thing_group(&group).await?;
         tx.commit().await?;

@@ -147,9 +147,10 @@ impl Registry {
         }
         let mut reader = self.inner.store.read().await?;
         let wanted = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+        let batch = if request.attribute_name.is_some() { SCAN } else { page.fetch() };
         let (mut matching, mut after) = (Vec::new(), page.after.clone());
         while matching.len() < wanted {
-            let rows = reader.things_after(&after, SCAN).await?;
+            let rows = reader.things_after(&after, batch).await?;
             let Some(last) = rows.last() else { break };
             after.clone_from(&last.name);
             matching.extend(rows.into_iter().filter(|thing| matches_filter(thing, &request)));

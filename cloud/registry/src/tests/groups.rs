@@ -87,6 +87,30 @@ async fn create_thing_group_again_gives_the_same_group_or_409() {
 }
 
 #[tokio::test]
+async fn update_thing_group_changes_what_is_given_and_counts() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    let properties = json!({
+        "thingGroupDescription": "presses", "attributePayload": {"attributes": {"a": "1"}},
+    });
+    let body = json!({"thingGroupName": "g", "thingGroupProperties": properties});
+    registry.create_thing_group(request(body)).await.unwrap();
+    let update = |properties: Value, expected: i64| {
+        let body = json!({
+            "thingGroupName": "g", "thingGroupProperties": properties, "expectedVersion": expected,
+        });
+        registry.update_thing_group(request(body))
+    };
+    assert_eq!(update(json!({"thingGroupDescription": "saws"}), 1).await.unwrap().version, 2);
+    assert_error(update(json!({}), 1).await, "VersionConflictException", 409);
+    let group = registry.describe_thing_group(request(json!({"thingGroupName": "g"}))).await;
+    let expected = json!({
+        "thingGroupDescription": "saws", "attributePayload": {"attributes": {"a": "1"}},
+    });
+    assert_eq!(json!(group.unwrap().thing_group_properties), expected);
+}
+
+#[tokio::test]
 async fn groups_nest_seven_deep_and_no_deeper() {
     let fixture = Fixture::new().await;
     fixture.group("g1", None).await;

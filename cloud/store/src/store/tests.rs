@@ -24,6 +24,28 @@ async fn what_was_committed_is_there_after_reopening_and_what_was_not_is_gone() 
     assert_eq!(reader.setting("dropped").await.unwrap(), None);
 }
 
+/// The files as a killed process leaves them: the log not folded in, its index lost.
+#[tokio::test]
+async fn a_process_killed_after_a_commit_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    let mut tx = store.begin().await.unwrap();
+    tx.put_setting("kept", "1").await.unwrap();
+    tx.commit().await.unwrap();
+    let mut pending = store.begin().await.unwrap();
+    pending.put_setting("pending", "1").await.unwrap();
+
+    let remains = tempfile::tempdir().unwrap();
+    for file in ["cloud.db", "cloud.db-wal"] {
+        let from = directory.path().join("data dir?").join(file);
+        std::fs::copy(from, remains.path().join(file)).unwrap();
+    }
+    let store = Store::open(remains.path().join("cloud.db")).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    assert_eq!(reader.setting("kept").await.unwrap().as_deref(), Some("1"));
+    assert_eq!(reader.setting("pending").await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_second_opener_is_refused_until_the_first_closes() {
     let directory = tempfile::tempdir().unwrap();
