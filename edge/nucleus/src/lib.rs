@@ -5,5 +5,8 @@
 //! them own the clock, the files and the sockets. See `ARCHITECTURE.md`, "The device".
 
 pub mod component;
+pub mod config;
 pub mod deployment;
+pub mod ipc;
 pub mod paths;
+pub mod supervisor;

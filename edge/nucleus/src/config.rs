@@ -1,0 +1,296 @@
+//! The device's configuration: a tree of timestamped values that survives everything.
+//!
+//! A [`ConfigStore`] holds one tree. Every change is a [`Transaction`]: it works on a copy, is
+//! written to the journal as one record, synced, and only then becomes what readers see and
+//! watchers hear of. So a change that returned is never lost, and a kill at any instruction leaves
+//! all of a change or nothing of it. Readers never wait for the disk.
+//!
+//! Keys are found in any casing and keep the one they were first written in. Objects are
+//! containers; everything else, lists and `null` included, is a leaf.
+//!
+//! Sources: recipes-and-deployments B6 and C1.1, ipc 4.4.
+
+mod component_update;
+mod edit;
+mod effective;
+mod error;
+pub mod initial;
+mod journal;
+mod rules;
+mod transaction;
+mod tree;
+mod tree_serde;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use marram_os::clock::SharedClock;
+use marram_os::file::create_dir_all_mode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+
+pub use component_update::UpdateConfiguration;
+pub use effective::{WriteEffectiveConfig, without_private_keys};
+pub use error::{ChangeConfig, OpenConfig};
+pub use rules::{ResolveConfiguration, ResolvedConfig, is_builtin_service};
+pub use transaction::Transaction;
+pub use watch::{Change, Watcher};
+
+use crate::paths::NucleusPaths;
+use initial::InitialConfig;
+use journal::ConfigJournal;
+use tree::Node;
+use watch::Watchers;
+
+/// Changes in quick succession are written to `effectiveConfig.yaml` together.
+const EFFECTIVE_CONFIG_PAUSE: Duration = Duration::from_secs(1);
+
+/// The configuration. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct ConfigStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// What readers see; replaced as a whole.
+    root: RwLock<Arc<Node>>,
+    /// Held through a change, so that changes happen one after the other.
+    writer: Mutex<Writer>,
+    clock: SharedClock,
+    effective_path: PathBuf,
+    effective_is_old: Notify,
+}
+
+#[derive(Debug)]
+struct Writer {
+    journal: ConfigJournal,
+    watchers: Watchers,
+}
+
+/// The whole configuration at one moment, to be restored by a rollback.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigSnapshot {
+    root: SnapshotRoot,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct SnapshotRoot(Arc<Node>);
+
+/// A node with what a reader may want to know of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigNode {
+    /// Its key in stored casing; empty for the root.
+    pub name: String,
+    /// Its value; an object if and only if it is a container.
+    pub value: Value,
+    /// Milliseconds since the epoch of its newest leaf; `None` without leaves.
+    pub modified: Option<i64>,
+}
+
+impl ConfigStore {
+    /// Opens the configuration under `paths`.
+    ///
+    /// At the first start `config/config.yaml` is merged, if it exists. `init` is merged at every
+    /// start, with its own timestamp: it wins where it was edited after the last deployment.
+    pub fn open(
+        paths: &NucleusPaths,
+        init: Option<InitialConfig>,
+        clock: SharedClock,
+    ) -> Result<Self, OpenConfig> {
+        let folder = paths.config();
+        create_dir_all_mode(&folder, 0o700)
+            .map_err(|source| OpenConfig::Folder { path: folder.clone(), source })?;
+        let (journal, recovered) = ConfigJournal::open(folder.join("journal"))?;
+        let store = Self {
+            shared: Arc::new(Shared {
+                root: RwLock::new(recovered.root),
+                writer: Mutex::new(Writer { journal, watchers: Watchers::default() }),
+                clock,
+                effective_path: folder.join("effectiveConfig.yaml"),
+                effective_is_old: Notify::new(),
+            }),
+        };
+        let first = match recovered.is_first_start {
+            true => initial::read_if_present(&paths.config_yaml())?,
+            false => None,
+        };
+        store
+            .transaction(|tx| {
+                for config in first.into_iter().chain(init) {
+                    let timestamp = config.modified_ms.min(store.shared.clock.now_ms());
+                    tx.merge(&[], &config.value, timestamp)?;
+                }
+                Ok(())
+            })
+            .map_err(OpenConfig::Keep)?;
+        Ok(store)
+    }
+
+    fn root(&self) -> Arc<Node> {
+        self.shared.root.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The value at `path`, keys in stored casing.
+    pub fn get(&self, path: &[&str]) -> Option<Value> {
+        Some(self.root().find(path)?.to_value())
+    }
+
+    /// The node at `path`.
+    pub fn get_node<S: AsRef<str>>(&self, path: &[S]) -> Option<ConfigNode> {
+        let root = self.root();
+        let node = root.find(path)?;
+        Some(ConfigNode {
+            name: root.stored_name(path).map(|name| name.to_string()).unwrap_or_default(),
+            value: node.to_value(),
+            modified: node.modified(),
+        })
+    }
+
+    /// When the node at `path` was last modified, in milliseconds since the epoch.
+    pub fn modified(&self, path: &[&str]) -> Option<i64> {
+        self.root().find(path)?.modified()
+    }
+
+    /// Changes several things at once: all of it is durable when this returns `Ok`, and none of it
+    /// has happened when it returns `Err`.
+    ///
+    /// Blocks for one write to the disk; `change` must not use the store itself.
+    pub fn transaction<T, E: From<ChangeConfig>>(
+        &self,
+        change: impl FnOnce(&mut Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.root();
+        let mut transaction = Transaction::new(old.clone());
+        let result = change(&mut transaction)?;
+        let new = transaction.into_root();
+        let edits = edit::difference(&old, &new);
+        if !edits.is_empty() {
+            writer.journal.append(&edits, &old, &new)?;
+            *self.shared.root.write().unwrap_or_else(PoisonError::into_inner) = new;
+            writer.watchers.notify(&edits);
+            self.shared.effective_is_old.notify_one();
+        }
+        Ok(result)
+    }
+
+    /// [`Transaction::merge`] alone; durable when it returns.
+    pub fn merge(&self, path: &[&str], value: &Value, timestamp: i64) -> Result<(), ChangeConfig> {
+        self.transaction(|tx| tx.merge(path, value, timestamp))
+    }
+
+    /// [`Transaction::replace`] alone; durable when it returns.
+    pub fn replace(
+        &self,
+        path: &[&str],
+        value: &Value,
+        timestamp: i64,
+    ) -> Result<(), ChangeConfig> {
+        self.transaction(|tx| tx.replace(path, value, timestamp))
+    }
+
+    /// [`Transaction::remove`] alone; durable when it returns.
+    pub fn remove(&self, path: &[&str]) -> Result<(), ChangeConfig> {
+        self.transaction(|tx| {
+            tx.remove(path);
+            Ok(())
+        })
+    }
+
+    /// A component changes its own configuration over IPC. `timestamp_ms` of zero or less means
+    /// `now_ms`. Durable when it returns, also what was written before
+    /// [`UpdateConfiguration::Outdated`].
+    pub fn update_from_component(
+        &self,
+        component: &str,
+        key_path: &[String],
+        value: &Map<String, Value>,
+        timestamp_ms: i64,
+        now_ms: i64,
+    ) -> Result<(), UpdateConfiguration> {
+        let update = component_update::ComponentUpdate {
+            component,
+            key_path,
+            value,
+            timestamp: timestamp_ms,
+            now: now_ms,
+        };
+        update.check()?;
+        self.transaction(|tx| tx.update_component(&update))
+            .unwrap_or_else(|error| Err(UpdateConfiguration::NotKept(error)))
+    }
+
+    /// What `component`'s configuration would become by a deployment (B6.1); changes nothing.
+    ///
+    /// `reset` and `update` are those of the document's entry for the component; a component that
+    /// the document does not name has neither.
+    pub fn resolve_component(
+        &self,
+        component: &str,
+        defaults: &Value,
+        reset: &[String],
+        update: Option<&Map<String, Value>>,
+        merge_timestamp: i64,
+    ) -> Result<ResolvedConfig, ResolveConfiguration> {
+        let root = self.root();
+        let running = root.find(&[rules::SERVICES, component, rules::CONFIGURATION]);
+        rules::resolve_component(running, component, defaults, reset, update, merge_timestamp)
+    }
+
+    /// The configuration as it is now.
+    pub fn snapshot(&self) -> ConfigSnapshot {
+        ConfigSnapshot { root: SnapshotRoot(self.root()) }
+    }
+
+    /// [`Transaction::restore`] alone; durable when it returns.
+    pub fn restore(&self, snapshot: &ConfigSnapshot) -> Result<(), ChangeConfig> {
+        self.transaction(|tx| {
+            tx.restore(snapshot);
+            Ok(())
+        })
+    }
+
+    /// Watches the node at `path`, which need not exist yet.
+    pub fn watch(&self, path: &[&str]) -> Watcher {
+        let path = path.iter().map(|&name| name.to_owned()).collect();
+        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).watchers.watch(path)
+    }
+
+    /// Brings `effectiveConfig.yaml` up to date. Values are durable before: every change is when
+    /// its method returns.
+    pub fn commit(&self) -> Result<(), WriteEffectiveConfig> {
+        effective::write(&self.shared.effective_path, &self.root())
+    }
+
+    /// Keeps `effectiveConfig.yaml` up to date for as long as it is polled: at once, and a second
+    /// after each change.
+    pub async fn keep_effective_config(&self) {
+        loop {
+            if let Err(error) = self.commit() {
+                tracing::warn!(%error, "effectiveConfig.yaml could not be written");
+            }
+            self.shared.effective_is_old.notified().await;
+            tokio::time::sleep(EFFECTIVE_CONFIG_PAUSE).await;
+        }
+    }
+}
+
+impl Serialize for SnapshotRoot {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SnapshotRoot {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Arc::new(Node::deserialize(deserializer)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

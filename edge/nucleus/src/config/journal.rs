@@ -1,0 +1,101 @@
+//! Keeps the tree through restarts and power cuts: one journal of edits, with snapshots.
+//!
+//! A record is the list of edits of one change, so that a change is kept whole or not at all. After
+//! a failed write it is unknown whether the record arrived; the next change therefore begins with
+//! a snapshot of the tree as it is in memory, which settles it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use marram_seglog::Journal;
+
+use super::edit::Edit;
+use super::error::{ChangeConfig, OpenConfig};
+use super::tree::Node;
+
+/// The log may grow this far, in bytes, before a snapshot replaces it.
+const LOG_BYTES: u64 = 1024 * 1024;
+
+/// The open journal of one store.
+#[derive(Debug)]
+pub(crate) struct ConfigJournal {
+    folder: PathBuf,
+    /// `None` after a failed write, until the next one opens it again.
+    journal: Option<Journal>,
+    /// The log's length that asks for the next snapshot: it grows with the snapshot, so that
+    /// snapshots stay rare whatever the size of the tree.
+    snapshot_at: u64,
+}
+
+/// What a journal held.
+#[derive(Debug)]
+pub(crate) struct RecoveredTree {
+    /// The tree at the last change that was kept.
+    pub(crate) root: Arc<Node>,
+    /// Whether anything had ever been kept.
+    pub(crate) is_first_start: bool,
+}
+
+impl ConfigJournal {
+    /// Opens the journal and replays it.
+    pub(crate) fn open(folder: PathBuf) -> Result<(Self, RecoveredTree), OpenConfig> {
+        let failed = |source| OpenConfig::Journal { path: folder.clone(), source };
+        let (journal, recovered) = Journal::open(&folder).map_err(failed)?;
+        let is_first_start = recovered.snapshot.is_none() && recovered.records.is_empty();
+        let mut root: Arc<Node> = match &recovered.snapshot {
+            Some(snapshot) => Arc::new(
+                serde_json::from_slice(snapshot)
+                    .map_err(|source| OpenConfig::Damaged { source })?,
+            ),
+            None => Arc::default(),
+        };
+        for record in &recovered.records {
+            match serde_json::from_slice::<Vec<Edit>>(record) {
+                Ok(edits) => edits.iter().for_each(|edit| edit.apply(&mut root)),
+                Err(source) => return Err(OpenConfig::Damaged { source }),
+            }
+        }
+        let journal = Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES };
+        Ok((journal, RecoveredTree { root, is_first_start }))
+    }
+
+    /// Keeps `edits`, which turn `old` into `new`: they survive a power cut when this returns.
+    pub(crate) fn append(
+        &mut self,
+        edits: &[Edit],
+        old: &Node,
+        new: &Node,
+    ) -> Result<(), ChangeConfig> {
+        let record = serde_json::to_vec(edits).map_err(ChangeConfig::Encode)?;
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => self.reopen(old)?,
+        };
+        journal.append(&record).map_err(ChangeConfig::Journal)?;
+        journal.sync().map_err(ChangeConfig::Journal)?;
+        if journal.log_bytes() >= self.snapshot_at {
+            self.compact(&mut journal, new);
+        }
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    fn reopen(&self, tree: &Node) -> Result<Journal, ChangeConfig> {
+        let (mut journal, _) = Journal::open(&self.folder).map_err(ChangeConfig::Reopen)?;
+        let snapshot = serde_json::to_vec(tree).map_err(ChangeConfig::Encode)?;
+        journal.snapshot(&snapshot).map_err(ChangeConfig::Journal)?;
+        Ok(journal)
+    }
+
+    /// A snapshot that fails costs only disk space: the log goes on.
+    fn compact(&mut self, journal: &mut Journal, tree: &Node) {
+        let snapshot = serde_json::to_vec(tree).unwrap_or_default();
+        if snapshot.is_empty() {
+            return;
+        }
+        self.snapshot_at = LOG_BYTES.max(4 * snapshot.len() as u64);
+        if let Err(error) = journal.snapshot(&snapshot) {
+            tracing::warn!(%error, "the configuration journal could not be compacted");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The rules of B6 and the store's promises, by their conformance numbers.
+
+use marram_os::clock::ManualClock;
+use serde_json::json;
+
+use super::*;
+
+mod component;
+mod merge;
+mod replay;
+mod store;
+
+/// A store in a folder of its own.
+struct Fixture {
+    folder: tempfile::TempDir,
+    store: ConfigStore,
+}
+
+const NOW: i64 = 1_000_000;
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        Self { folder, store }
+    }
+
+    /// Ends the store as a kill would, and opens it again.
+    fn reopen(self) -> Self {
+        let Self { folder, store } = self;
+        drop(store);
+        let store = open(&folder);
+        Self { folder, store }
+    }
+
+    fn everything(&self) -> Value {
+        self.store.get(&[]).unwrap()
+    }
+}
+
+fn open(folder: &tempfile::TempDir) -> ConfigStore {
+    let clock = ManualClock::at_ms(NOW).shared();
+    ConfigStore::open(&NucleusPaths::new(folder.path()), None, clock).unwrap()
+}
