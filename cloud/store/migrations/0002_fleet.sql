@@ -24,18 +24,16 @@ CREATE TABLE component_versions (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (scope, component_name, version)
 );
-CREATE INDEX component_versions_by_state ON component_versions (state);
 
--- The service's own copies of private components' artifacts, addressed by their content.
+-- The service's own copies of private components' artifacts: greengrass:{artifact_id}/{file_name}.
 CREATE TABLE component_artifacts (
+    artifact_id TEXT NOT NULL PRIMARY KEY,
     component_name TEXT NOT NULL,
     version TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
     file_name TEXT NOT NULL,
-    uri TEXT NOT NULL,
-    PRIMARY KEY (component_name, version, sha256, file_name)
+    uri TEXT NOT NULL
 );
-CREATE INDEX component_artifacts_by_content ON component_artifacts (sha256);
+CREATE INDEX component_artifacts_by_component ON component_artifacts (component_name, version);
 
 -- Revisions of a target are counted here, so that a deleted deployment's number is not reused.
 CREATE TABLE deployment_targets (

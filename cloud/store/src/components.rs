@@ -19,7 +19,7 @@ pub struct ComponentVersion {
     pub recipe_json: String,
     /// `JSON` or `YAML`: how it was uploaded.
     pub uploaded_format: String,
-    /// `REQUESTED`, `INITIATED`, `DEPLOYABLE`, `FAILED` or `DEPRECATED`.
+    /// `DEPLOYABLE` or `FAILED`.
     pub state: String,
     /// An object: artifact URI to what is wrong with it.
     pub errors_json: String,
@@ -30,8 +30,8 @@ pub struct ComponentVersion {
 /// One artifact of a private component version, kept by the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentArtifact {
-    /// Hex SHA-256 of its bytes.
-    pub sha256: String,
+    /// A UUID's 32 hex digits, unique to this artifact.
+    pub artifact_id: String,
     /// The last segment of its URI.
     pub file_name: String,
     /// Where its author put it.
@@ -56,7 +56,7 @@ impl ComponentVersion {
 impl ComponentArtifact {
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
-            sha256: row.try_get("sha256")?,
+            artifact_id: row.try_get("artifact_id")?,
             file_name: row.try_get("file_name")?,
             uri: row.try_get("uri")?,
         })
@@ -131,23 +131,6 @@ impl Reader {
         rows.iter().map(|row| Ok(row.try_get("component_name")?)).collect()
     }
 
-    /// Private versions whose artifacts were still to be copied when the process ended.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub async fn unfinished_component_versions(
-        &mut self,
-    ) -> Result<Vec<ComponentVersion>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT scope, component_name, version, recipe_json, uploaded_format, state, \
-             errors_json, created_at FROM component_versions \
-             WHERE state = 'REQUESTED' OR state = 'INITIATED'",
-        )
-        .fetch_all(self.connection())
-        .await?;
-        rows.iter().map(ComponentVersion::from_row).collect()
-    }
-
     /// The artifacts of a private component version.
     ///
     /// # Errors
@@ -158,7 +141,7 @@ impl Reader {
         version: &str,
     ) -> Result<Vec<ComponentArtifact>, StoreError> {
         let rows = sqlx::query(
-            "SELECT sha256, file_name, uri FROM component_artifacts \
+            "SELECT artifact_id, file_name, uri FROM component_artifacts \
              WHERE component_name = $1 AND version = $2 ORDER BY uri",
         )
         .bind(name)
@@ -166,19 +149,6 @@ impl Reader {
         .fetch_all(self.connection())
         .await?;
         rows.iter().map(ComponentArtifact::from_row).collect()
-    }
-
-    /// Whether any component version has an artifact with these bytes.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub async fn is_artifact_in_use(&mut self, sha256: &str) -> Result<bool, StoreError> {
-        let row =
-            sqlx::query("SELECT 1 AS used FROM component_artifacts WHERE sha256 = $1 LIMIT 1")
-                .bind(sha256)
-                .fetch_optional(self.connection())
-                .await?;
-        Ok(row.is_some())
     }
 }
 
@@ -213,10 +183,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Adds an artifact to a private component version; again is as good as once.
+    /// Adds an artifact to a private component version.
     ///
     /// # Errors
-    /// The database refused.
+    /// The id is taken, or the database refused.
     pub async fn insert_component_artifact(
         &mut self,
         name: &str,
@@ -224,13 +194,12 @@ impl Tx {
         artifact: &ComponentArtifact,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO component_artifacts (component_name, version, sha256, file_name, uri) \
-             VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (component_name, version, sha256, file_name) DO NOTHING",
+            "INSERT INTO component_artifacts (component_name, version, artifact_id, file_name, \
+             uri) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(name)
         .bind(version)
-        .bind(artifact.sha256.as_str())
+        .bind(artifact.artifact_id.as_str())
         .bind(artifact.file_name.as_str())
         .bind(artifact.uri.as_str())
         .execute(self.connection())

@@ -151,7 +151,8 @@ impl Reader {
         rows.iter().map(InstalledComponentRow::from_row).collect()
     }
 
-    /// All parts of the device's status message `sequence_number` that have come, by chunk id.
+    /// The parts of the device's status message `sequence_number` that came since `since_ms`, by
+    /// chunk id.
     ///
     /// # Errors
     /// The database refused.
@@ -159,13 +160,15 @@ impl Reader {
         &mut self,
         thing: &str,
         sequence_number: i64,
+        since_ms: i64,
     ) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query(
             "SELECT payload FROM status_chunks WHERE thing_name = $1 AND sequence_number = $2 \
-             ORDER BY chunk_id",
+             AND received_at >= $3 ORDER BY chunk_id",
         )
         .bind(thing)
         .bind(sequence_number)
+        .bind(since_ms)
         .fetch_all(self.connection())
         .await?;
         rows.iter().map(|row| Ok(row.try_get("payload")?)).collect()

@@ -1,0 +1,94 @@
+//! A change: one transaction and the messages that follow from it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use marram_aws::ApiError;
+use marram_store::{ExecutionRow, Tx};
+use tokio::sync::MutexGuard;
+
+use crate::fleet::Inner;
+use crate::jobs::queue;
+
+/// Where messages to devices go. Called in the order of the commits; must not block.
+pub trait MessageSink: Send + Sync + fmt::Debug {
+    /// To everybody who subscribed to the topic.
+    fn publish(&self, topic: String, payload: Vec<u8>);
+
+    /// To the client, even if it did not subscribe, and to everybody else who did.
+    fn reply(&self, client_id: &str, topic: String, payload: Vec<u8>);
+}
+
+/// One message, waiting for the commit.
+struct Outgoing {
+    reply_to: Option<String>,
+    topic: String,
+    payload: Vec<u8>,
+}
+
+/// A change under way; dropped without [`Unit::commit`] nothing of it remains.
+pub(crate) struct Unit<'f> {
+    pub(crate) tx: Tx,
+    /// When it began; all of it happens at this moment.
+    pub(crate) now_ms: i64,
+    pub(crate) inner: &'f Inner,
+    turn: MutexGuard<'f, ()>,
+    outbox: Vec<Outgoing>,
+    /// What was pending for each thing before the change touched its queue.
+    queues: BTreeMap<String, Vec<ExecutionRow>>,
+}
+
+impl<'f> Unit<'f> {
+    pub(crate) fn new(inner: &'f Inner, turn: MutexGuard<'f, ()>, tx: Tx) -> Self {
+        let now_ms = inner.now_ms();
+        Self { tx, now_ms, inner, turn, outbox: Vec::new(), queues: BTreeMap::new() }
+    }
+
+    /// The moment of the change, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
+
+    /// Sends `payload` to the topic's subscribers after the commit.
+    pub(crate) fn publish(&mut self, topic: String, payload: Vec<u8>) {
+        self.outbox.push(Outgoing { reply_to: None, topic, payload });
+    }
+
+    /// Sends `payload` to the client after the commit, subscribed or not.
+    pub(crate) fn reply(&mut self, client_id: &str, topic: String, payload: Vec<u8>) {
+        self.outbox.push(Outgoing { reply_to: Some(client_id.to_owned()), topic, payload });
+    }
+
+    /// Must be called before the thing's executions change: the device is notified after the
+    /// commit if the set of its pending executions became another one.
+    pub(crate) async fn touch_queue(&mut self, thing: &str) -> Result<(), ApiError> {
+        if !self.queues.contains_key(thing) {
+            let pending = self.tx.pending_executions(thing).await?;
+            self.queues.insert(thing.to_owned(), pending);
+        }
+        Ok(())
+    }
+
+    /// Makes the change durable, then sends its messages.
+    pub(crate) async fn commit(mut self) -> Result<(), ApiError> {
+        for (thing, before) in std::mem::take(&mut self.queues) {
+            let notifications =
+                queue::notifications(&mut self.tx, &thing, &before, self.now_ms).await?;
+            for (topic, payload) in notifications {
+                self.publish(topic, payload);
+            }
+        }
+        let Self { tx, inner, outbox, turn, .. } = self;
+        tx.commit().await?;
+        if let Some(sink) = inner.sink() {
+            for Outgoing { reply_to, topic, payload } in outbox {
+                match reply_to {
+                    Some(client_id) => sink.reply(&client_id, topic, payload),
+                    None => sink.publish(topic, payload),
+                }
+            }
+        }
+        drop(turn);
+        Ok(())
+    }
+}
