@@ -114,7 +114,7 @@ impl Fleet {
         Ok(())
     }
 
-    async fn find_component(
+    pub(crate) async fn find_component(
         &self,
         reader: &mut Reader,
         arn: &str,

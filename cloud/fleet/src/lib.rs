@@ -18,6 +18,7 @@ mod membership;
 mod paging;
 mod shadows;
 mod status;
+mod tags;
 mod thing_groups;
 mod unit;
 

@@ -13,6 +13,7 @@ use super::artifacts::Copied;
 use super::{DEPLOYABLE, FAILED, PRIVATE};
 use crate::client_token::ClientToken;
 use crate::fleet::Fleet;
+use crate::tags;
 use crate::unit::Unit;
 
 const OPERATION: &str = "CreateComponentVersion";
@@ -40,6 +41,7 @@ impl Fleet {
                 return Err(ApiError::field("inlineRecipe", message));
             }
         };
+        tags::check(&request.tags)?;
         let format = uploaded_format(recipe);
         let recipe = marram_recipe::parse(recipe, Format::Detect, Strictness::Cloud)
             .map_err(|error| refused(&error))?;

@@ -13,6 +13,8 @@ use marram_model::arn::{Account, Target};
 use marram_model::deployment::{ComponentSpec, ConfigurationUpdate, RunWith, SystemResourceLimits};
 use serde_json::{Map, Value};
 
+use crate::tags;
+
 /// The API's default, unlike the device's own 60 s; always sent explicitly.
 const VALIDATION_TIMEOUT_S: i64 = 30;
 const UPDATE_TIMEOUT_S: i64 = 60;
@@ -30,6 +32,7 @@ pub(super) fn validate(
     request: &CreateDeploymentRequest,
     account: &Account,
 ) -> Result<Valid, ApiError> {
+    tags::check(&request.tags)?;
     let target = target(&request.target_arn, account, "targetArn")?;
     let is_thing = matches!(target, Target::Thing(_));
     if let Some(name) = &request.deployment_name
