@@ -46,6 +46,12 @@ pub struct MqttSettings {
     pub max_in_flight: u16,
     /// The longest payload in bytes.
     pub max_message_bytes: usize,
+    /// The shortest and the longest pause between attempts to connect.
+    pub reconnect: (Duration, Duration),
+    /// Bytes of components' messages that may wait to be sent.
+    pub spool_bytes: usize,
+    /// Whether components' QoS 0 messages wait for the connection too.
+    pub keep_qos0_offline: bool,
 }
 
 impl MqttSettings {
@@ -187,6 +193,11 @@ impl<'a> Keys<'a> {
         value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
     }
 
+    fn flag(&self, key: &str) -> bool {
+        let value = self.get(key).0;
+        value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(|t| t.trim() == "true"))
+    }
+
     fn port(&self, key: &str) -> Option<u16> {
         self.number(key).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
     }
@@ -198,6 +209,7 @@ impl<'a> Keys<'a> {
 
 fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
     let (host, endpoint_port) = host_and_port(data_endpoint);
+    let spooler = mqtt.get("spooler");
     let version = match mqtt.text("version").to_ascii_lowercase().as_str() {
         "mqtt3" => MqttVersion::V311,
         _ => MqttVersion::V5,
@@ -219,7 +231,20 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
             .number("maxMessageSizeInBytes")
             .and_then(|bytes| usize::try_from(bytes.clamp(1, 268_435_456)).ok())
             .unwrap_or(131_072),
+        reconnect: reconnect_pauses(&mqtt),
+        spool_bytes: spooler
+            .number("maxSizeInBytes")
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or(2_621_440),
+        keep_qos0_offline: spooler.flag("keepQos0WhenOffline"),
     }
+}
+
+fn reconnect_pauses(mqtt: &Keys<'_>) -> (Duration, Duration) {
+    let seconds = |key, default| mqtt.number(key).filter(|s| *s > 0).unwrap_or(default);
+    let min = seconds("minimumReconnectDelaySeconds", 1);
+    let max = seconds("maximumReconnectDelaySeconds", 120);
+    (Duration::from_secs(min), Duration::from_secs(max.max(min)))
 }
 
 /// Empty: AWS's own host of the region. `iotdata`: the data endpoint's host. Otherwise the host or
