@@ -134,7 +134,8 @@ impl<H: Handler> Broker<H> {
         }
     }
 
-    /// Cuts all connections whose identity fulfils `predicate`.
+    /// Cuts all connections whose identity fulfils `predicate`, which must not call back into the
+    /// broker.
     pub fn disconnect_if(
         &self,
         predicate: impl Fn(&H::Identity) -> bool,

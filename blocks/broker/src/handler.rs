@@ -149,8 +149,8 @@ impl DisconnectReason {
 
 /// The broker's owner.
 ///
-/// The two async methods are given [`Settings::handler_timeout`](crate::Settings). The others run
-/// on the message path and must neither block nor call back into the broker.
+/// The two async methods are given [`Settings::handler_timeout`](crate::Settings). The others must
+/// not block.
 pub trait Handler: Send + Sync + 'static {
     /// What is known of a client once it may connect; usually its policies, compiled.
     type Identity: Send + Sync + 'static;
@@ -162,7 +162,8 @@ pub trait Handler: Send + Sync + 'static {
         request: &ConnectRequest,
     ) -> impl Future<Output = Result<Self::Identity, Refusal>> + Send;
 
-    /// Whether the client may do `action`. Asked for each publication, filter and delivery.
+    /// Whether the client may do `action`. Asked for each publication, filter and delivery, with
+    /// a session locked: it must not call back into the broker.
     fn authorize(&self, identity: &Self::Identity, client_id: &str, action: Action<'_>) -> bool;
 
     /// Takes an authorised publication to a topic that begins with `$`.

@@ -23,5 +23,7 @@ pub use handler::{
     Action, ConnectRequest, Disconnect, DisconnectReason, Handler, Intercept, Peer, Refusal,
     SessionInfo,
 };
+pub use marram_mqtt::session::outbox::OutboxLimits;
+pub use marram_mqtt::session::server::ConnectionLimits;
 pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
 pub use settings::Settings;

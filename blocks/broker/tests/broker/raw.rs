@@ -101,6 +101,42 @@ impl Raw {
         }
     }
 
+    /// Sends CONNECT; `None` when the connection is cut before the answer.
+    pub(crate) async fn try_open(&mut self, connect: Connect) -> Option<ConnAck> {
+        self.try_send(Packet::Connect(Box::new(connect))).await?;
+        match self.receive().await? {
+            Packet::ConnAck(ack) => Some(*ack),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Subscribes, publishes and leaves, as far as the broker lets it.
+    pub(crate) async fn try_flood(&mut self, round: u32) {
+        let filters = vec![(format!("a/{}", round % 2).into(), SubscribeOptions::default())];
+        let subscribe = Subscribe { packet_id: NonZeroU16::MIN, subscription_id: None, filters };
+        let mut packets = vec![Packet::Subscribe(subscribe)];
+        let topics = ["a/0", "a/1", "wills", "$aws/x/get"];
+        packets
+            .extend(topics.map(|topic| publish_packet(qos_1(topic, "x"), Some(NonZeroU16::MIN))));
+        for packet in packets {
+            if self.try_send(packet).await.is_none() {
+                return;
+            }
+        }
+        while let Some(packet) = self.receive().await {
+            if matches!(packet, Packet::PubAck(_)) {
+                return;
+            }
+        }
+    }
+
+    async fn try_send(&mut self, packet: Packet) -> Option<()> {
+        self.encoder.encode(packet).unwrap();
+        let bytes = self.encoder.pending().to_vec();
+        self.encoder.advance(bytes.len());
+        self.stream.write_all(&bytes).await.ok()
+    }
+
     /// A connected client with a CONNECT of its own.
     pub(crate) async fn connected_as(address: SocketAddr, connect: Connect) -> Self {
         let mut raw = Self::dial(address, connect.version).await;
@@ -114,10 +150,7 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, packet: Packet) {
-        self.encoder.encode(packet).unwrap();
-        let bytes = self.encoder.pending().to_vec();
-        self.encoder.advance(bytes.len());
-        self.stream.write_all(&bytes).await.unwrap();
+        self.try_send(packet).await.expect("an open stream");
     }
 
     /// The next packet; `None` at the end of the stream.

@@ -156,3 +156,39 @@ async fn messages_queued_for_a_client_are_authorised_again_when_it_comes_back() 
     let mut raw = Raw::connected(address, "core", Version::V5).await;
     assert_eq!(raw.text().await.1, "yes");
 }
+
+/// Connections of few clients replace each other, publish, subscribe and vanish on several
+/// threads. Whatever the order of locks and tasks, all comes to rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_take_overs_come_to_rest() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let flapping = (0..8).map(|task| {
+        let broker = broker.clone();
+        tokio::spawn(async move {
+            for round in 0..40 {
+                let client_id = format!("core#{}", (task + round) % 3);
+                let mut raw = Raw::dial(address, Version::V5).await;
+                let mut request = with_will(&client_id, round % 2);
+                request.session_expiry_s = 60 * (round % 3);
+                request.clean_start = round % 5 == 0;
+                // A successor may have cut this connection before it is used.
+                if raw.try_open(request).await.is_none() {
+                    continue;
+                }
+                raw.try_flood(round).await;
+                broker.reply(&client_id, qos_1("$aws/answers", "x"));
+                broker.publish(qos_1("a/b", "x"));
+            }
+        })
+    });
+    for task in flapping.collect::<Vec<_>>() {
+        tokio::time::timeout(Duration::from_secs(40), task).await.expect("no deadlock").unwrap();
+    }
+    eventually(0, || broker.statistics().connections).await;
+    let clean_start = Connect { clean_start: true, ..connect("core#0", Version::V5) };
+    let mut raw = Raw::connected_as(address, clean_start).await;
+    raw.subscribe("c", QoS::AtMostOnce).await;
+    broker.shutdown(Duration::from_secs(10)).await;
+    assert!(broker.statistics().sessions <= 3);
+}

@@ -84,6 +84,20 @@ async fn d36_a_message_above_the_brokers_maximum_fails_without_being_sent() {
 }
 
 #[tokio::test]
+async fn d36_a_payload_the_broker_disconnects_for_is_not_sent_again() {
+    let cloud = Cloud::start().await;
+    let (client, mut events) = cloud.client(cloud.options("core")).await;
+    // Within the broker's packet size, above its payload size.
+    let large = Publish::new("a", vec![0; 140_000]).with_qos(QoS::AtLeastOnce);
+    let reason = ReasonCode::PACKET_TOO_LARGE;
+    let refused = Err(PublishError::Refused { topic: "a".into(), reason });
+    assert_eq!(client.publish(large).await, refused);
+    assert!(connected(&mut events).await);
+    client.publish(text("a", "connected again")).await.unwrap();
+    assert_eq!(cloud.rules.ends.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_cut_connection_is_resumed_with_what_came_meanwhile() {
     let cloud = Cloud::start().await;
     let (client, mut events) = cloud.client(cloud.options("core")).await;

@@ -158,7 +158,7 @@ impl<T> ClientSession<T> {
             }
             (Phase::Connected, Packet::PingResponse) => self.pinged_at = None,
             (Phase::Connected | Phase::AwaitingConnAck { .. }, Packet::Disconnect(disconnect)) => {
-                self.close(CloseReason::Disconnected(disconnect.reason));
+                self.disconnected(disconnect.reason);
             }
             (Phase::Closing | Phase::Disconnected, _) => {}
             (_, packet) => self.close(CloseReason::Protocol(packet.name())),
@@ -333,6 +333,16 @@ impl<T> ClientSession<T> {
             return;
         }
         self.actions.push_back(Action::Deliver(packet.publish, packet.packet_id));
+    }
+
+    fn disconnected(&mut self, reason: ReasonCode) {
+        // Sent again, the message that is too large would end the next connection, too.
+        if reason == ReasonCode::PACKET_TOO_LARGE
+            && let Some(token) = self.publishing.withdraw_largest()
+        {
+            self.actions.push_back(Action::Done(token, Err(Failure::Refused(reason))));
+        }
+        self.close(CloseReason::Disconnected(reason));
     }
 
     fn close(&mut self, reason: CloseReason) {

@@ -113,6 +113,13 @@ impl<T> Publishing<T> {
         self.remove(packet_id)?.token
     }
 
+    /// Gives up the largest message in flight.
+    pub(super) fn withdraw_largest(&mut self) -> Option<T> {
+        let sent = self.in_flight.iter().filter(|message| message.sent);
+        let largest = sent.max_by_key(|message| message.publish.payload.len())?.packet_id;
+        self.remove(largest)?.token
+    }
+
     /// The ended operation, and `None` in it when it was given up before.
     pub(super) fn acknowledged(&mut self, ack: PubAck) -> Option<(Option<T>, Outcome)> {
         let message = self.remove(ack.packet_id)?;

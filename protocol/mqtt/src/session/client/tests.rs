@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::codec::Decoder;
 use crate::packet::{PublishPacket, ServerLimits, SubAck};
@@ -297,4 +299,87 @@ fn names_and_filters_that_cannot_be_sent_fail_at_once() {
     session.subscribe("two", "a#".into(), QoS::AtMostOnce, now, now);
     let invalid = |token| Action::Done(token, Err(Failure::Invalid));
     assert_eq!(actions(&mut session), [invalid("one"), invalid("two")]);
+}
+
+proptest! {
+    /// Whatever the network does, each operation ends exactly once and the window holds.
+    #[test]
+    fn each_operation_ends_exactly_once(steps in proptest::collection::vec(0..8_u8, 1..200)) {
+        let mut now = Instant::now();
+        let mut session: ClientSession<usize> = ClientSession::new(settings(), now);
+        let mut started = 0;
+        let mut ended = Vec::new();
+        let mut open: Vec<PacketId> = Vec::new();
+        let mut is_open = false;
+        for step in steps {
+            let deadline = now + Duration::from_secs(30);
+            match step {
+                0 | 1 => {
+                    let qos = if step == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+                    session.publish(started, Publish::new("a", "x").with_qos(qos), deadline, now);
+                    started += 1;
+                }
+                2 => {
+                    session.subscribe(started, "a/#".into(), QoS::AtLeastOnce, deadline, now);
+                    started += 1;
+                }
+                3 => {
+                    session.lost();
+                    is_open = false;
+                    open.clear();
+                }
+                4 | 5 if !is_open => {
+                    session.opened(now);
+                    let (reason, limits) = (ReasonCode::SUCCESS, ServerLimits::default());
+                    let ack = ConnAck { session_present: step == 4, reason, limits };
+                    session.receive(Packet::ConnAck(Box::new(ack)), now);
+                    is_open = true;
+                }
+                6 if !open.is_empty() => {
+                    let ack = PubAck { packet_id: open.remove(0), reason: ReasonCode::SUCCESS };
+                    session.receive(Packet::PubAck(ack), now);
+                }
+                7 => {
+                    now += Duration::from_secs(11);
+                    session.tick(now, true);
+                }
+                _ => {}
+            }
+            let mut decoder = Decoder::client(Version::V5, 1_000_000);
+            let pending = session.output().pending().to_vec();
+            session.output().advance(pending.len());
+            decoder.buffer().extend_from_slice(&pending);
+            while let Some(packet) = decoder.decode().unwrap() {
+                match packet {
+                    Packet::Publish(packet) => open.extend(packet.packet_id),
+                    Packet::Subscribe(request) => {
+                        let reasons = vec![ReasonCode::GRANTED_QOS_1; request.filters.len()];
+                        let ack = SubAck { packet_id: request.packet_id, reasons };
+                        session.receive(Packet::SubAck(ack), now);
+                    }
+                    _ => {}
+                }
+            }
+            prop_assert!(open.len() <= 2, "window");
+            while let Some(action) = session.next_action() {
+                match action {
+                    Action::Done(token, _) => ended.push(token),
+                    Action::Close(_) => {
+                        session.lost();
+                        is_open = false;
+                        open.clear();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        session.stop(now);
+        while let Some(action) = session.next_action() {
+            if let Action::Done(token, _) = action {
+                ended.push(token);
+            }
+        }
+        ended.sort_unstable();
+        prop_assert_eq!(ended, (0..started).collect::<Vec<_>>());
+    }
 }
