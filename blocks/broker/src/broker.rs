@@ -122,7 +122,7 @@ impl<H: Handler> Broker<H> {
     /// to the topic's other subscribers.
     ///
     /// AWS answers requests on reserved topics like this; nucleus-lite's fleet provisioning relies
-    /// on it. Only [`Action::Receive`] is authorised.
+    /// on it. Only [`Action::Receive`](crate::Action::Receive) is authorised.
     pub fn reply(&self, client_id: &str, publish: Publish) {
         self.inner.route(publish, None, Some(client_id));
     }
