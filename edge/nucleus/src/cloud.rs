@@ -5,6 +5,7 @@
 //! the connection. A device whose configuration names no cloud has none of this
 //! ([`CloudSettings::from_config`](settings::CloudSettings::from_config)).
 
+mod artifacts;
 pub mod data_plane;
 pub mod fleet_status;
 mod jobs;
@@ -14,6 +15,7 @@ mod requests;
 pub mod settings;
 mod shadow;
 mod spool;
+pub mod status_publisher;
 
 pub use data_plane::DataPlane;
 pub use link::{CloudLink, LinkEvent};

@@ -113,7 +113,12 @@ impl CloudLink {
         component_messages: mpsc::Sender<Publish>,
     ) -> Result<(Self, mpsc::Receiver<LinkEvent>), ReadIdentity> {
         let tls = Arc::new(settings.tls(settings.mqtt.alpn())?);
-        Ok(Self::connect(settings, options(settings, Some(tls)), nucleus_version, component_messages))
+        Ok(Self::connect(
+            settings,
+            options(settings, Some(tls)),
+            nucleus_version,
+            component_messages,
+        ))
     }
 
     fn connect(

@@ -54,7 +54,8 @@ impl Requests {
     /// Hands an answer to its request, if it is one's.
     pub(crate) fn answer(&self, answer: Answer) {
         let (Answer::Accepted(payload) | Answer::Rejected(payload)) = &answer;
-        let token = serde_json::from_slice(payload).ok().and_then(|token: Token| token.client_token);
+        let token =
+            serde_json::from_slice(payload).ok().and_then(|token: Token| token.client_token);
         let waiting = token.and_then(|token| self.lock().remove(&token));
         if let Some(waiting) = waiting {
             // Nobody waits any more: its deadline has passed.

@@ -16,7 +16,9 @@ pub(crate) enum Refuse {
         max: usize,
     },
     /// QoS 0 and no connection.
-    #[error("the device is offline, and QoS 0 messages wait only if `mqtt.spooler.keepQos0WhenOffline`")]
+    #[error(
+        "the device is offline, and QoS 0 messages wait only if `mqtt.spooler.keepQos0WhenOffline`"
+    )]
     Offline,
     /// No room.
     #[error("the {max} bytes of `mqtt.spooler.maxSizeInBytes` are full of messages that wait")]

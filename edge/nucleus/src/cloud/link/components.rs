@@ -54,7 +54,11 @@ impl Shared {
         self.component_filters().keys().any(|filter| topic::matches(plain(filter), topic))
     }
 
-    async fn subscribe_for_component(&self, filter: String, qos: QoS) -> Result<(), SubscribeFailed> {
+    async fn subscribe_for_component(
+        &self,
+        filter: String,
+        qos: QoS,
+    ) -> Result<(), SubscribeFailed> {
         let failed = |error: SubscribeError| SubscribeFailed {
             reason: error.to_string(),
             reason_code: match error {
@@ -75,10 +79,11 @@ impl Shared {
                 }
             }
         };
-        let done = tokio::time::timeout(SUBSCRIBE_PATIENCE, subscribing).await.unwrap_or_else(|_| {
-            let reason = "the device is not connected to the cloud".to_owned();
-            Err(SubscribeFailed { reason, reason_code: None })
-        });
+        let done =
+            tokio::time::timeout(SUBSCRIBE_PATIENCE, subscribing).await.unwrap_or_else(|_| {
+                let reason = "the device is not connected to the cloud".to_owned();
+                Err(SubscribeFailed { reason, reason_code: None })
+            });
         if done.is_err() {
             self.forget_component_filter(&filter);
         }

@@ -132,12 +132,11 @@ impl Shared {
             Answer::Accepted(payload) => {
                 serde_json::from_slice(&payload).map_err(|error| error.to_string())
             }
-            Answer::Rejected(payload) => {
-                Err(serde_json::from_slice::<Rejected>(&payload).map_or_else(
+            Answer::Rejected(payload) => Err(serde_json::from_slice::<Rejected>(&payload)
+                .map_or_else(
                     |error| error.to_string(),
                     |rejected| format!("{}: {}", rejected.code, rejected.message),
-                ))
-            }
+                )),
         }
     }
 
