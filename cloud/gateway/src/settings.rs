@@ -1,0 +1,1 @@
+//! The gateway's limits: how many devices, how large, how long.
