@@ -4,9 +4,12 @@
 //! Every core in here (resolver, lifecycle, deployment) is a pure state machine; the shells around
 //! them own the clock, the files and the sockets. See `ARCHITECTURE.md`, "The device".
 
+pub mod cloud;
 pub mod component;
 pub mod config;
 pub mod deployment;
 pub mod ipc;
+pub mod packages;
 pub mod paths;
+pub mod resolve;
 pub mod supervisor;

@@ -1,0 +1,97 @@
+use std::os::unix::fs::PermissionsExt;
+
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+use super::*;
+
+struct Fixture {
+    dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn pack(&self, entries: &[(&str, &[u8])]) -> PathBuf {
+        let path = self.dir.path().join("a.zip");
+        let mut writer = ZipWriter::new(File::create(&path).unwrap());
+        for (name, bytes) in entries {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    fn folder(&self) -> PathBuf {
+        let into = self.dir.path().join("into");
+        std::fs::create_dir_all(&into).unwrap();
+        into
+    }
+
+    fn unpack(&self, archive: &Path, room: u64) -> Result<(), Unarchive> {
+        unpack(archive, &self.folder(), 0o640, room, &Cancelled::default())
+    }
+}
+
+#[test]
+fn files_and_folders_get_their_modes() {
+    let fixture = Fixture::new();
+    let archive = fixture.pack(&[("main.py", b"1"), ("lib/deep/x.py", b"2")]);
+    fixture.unpack(&archive, u64::MAX).unwrap();
+    let mode = |path: &str| {
+        std::fs::metadata(fixture.folder().join(path)).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(std::fs::read(fixture.folder().join("lib/deep/x.py")).unwrap(), b"2");
+    assert_eq!(mode("main.py"), 0o640);
+    assert_eq!(mode("lib"), 0o755);
+    assert_eq!(mode("lib/deep"), 0o755);
+}
+
+#[test]
+fn an_entry_outside_the_folder_is_refused() {
+    for name in ["../evil", "a/../../evil", "/etc/evil"] {
+        let fixture = Fixture::new();
+        let archive = fixture.pack(&[(name, b"x")]);
+        let result = fixture.unpack(&archive, u64::MAX);
+        let outside = fixture.dir.path().join("evil").exists();
+        assert!(!outside, "{name}");
+        // Some spellings are made harmless by the reader instead.
+        if result.is_ok() {
+            assert!(!Path::new("/etc/evil").exists(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_link_becomes_a_file() {
+    let fixture = Fixture::new();
+    let path = fixture.dir.path().join("a.zip");
+    let mut writer = ZipWriter::new(File::create(&path).unwrap());
+    writer.add_symlink("link", "/etc/passwd", SimpleFileOptions::default()).unwrap();
+    writer.finish().unwrap();
+    fixture.unpack(&path, u64::MAX).unwrap();
+    let link = fixture.folder().join("link");
+    assert!(!link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(std::fs::read(link).unwrap(), b"/etc/passwd");
+}
+
+#[test]
+fn an_archive_that_grows_too_much_is_refused() {
+    let fixture = Fixture::new();
+    let archive = fixture.pack(&[("zeroes", &vec![0; 100_000])]);
+    let error = fixture.unpack(&archive, 50_000).unwrap_err();
+    assert!(matches!(error, Unarchive::TooLarge { limit: 50_000 }), "{error}");
+    let bomb = fixture.pack(&[("zeroes", &vec![0; RATIO_FREE_BYTES as usize + 1])]);
+    let error = fixture.unpack(&bomb, u64::MAX).unwrap_err();
+    assert!(matches!(error, Unarchive::TooLarge { limit: RATIO_FREE_BYTES }), "{error}");
+}
+
+#[test]
+fn what_is_no_archive_is_refused() {
+    let fixture = Fixture::new();
+    let path = fixture.dir.path().join("a.zip");
+    std::fs::write(&path, b"not a zip").unwrap();
+    assert!(matches!(fixture.unpack(&path, u64::MAX), Err(Unarchive::Read(_))));
+}
