@@ -1,0 +1,162 @@
+//! One call from its head to its answer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use marram_aws::ApiError;
+use marram_aws::sigv4::{Claim, Family};
+use marram_blobs::s3;
+use marram_http::server::{ReadBody, Reply, Request, read_body};
+use marram_registry::Principal;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::api::Services;
+use crate::audit::Record;
+use crate::bind::unknown_operation;
+use crate::caller::{Caller, Claimed, presumed_family, read_claim};
+use crate::envelope::{About, Answer, refuse};
+use crate::{greengrass, iot, iot_data, sts};
+
+/// The longest body of a call other than S3's; AWS's own is 1 MiB and less.
+const MAX_BODY: usize = 1024 * 1024;
+/// How long such a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an operation other than S3's may take; SDKs give up after 60 s.
+const CALL_DEADLINE: Duration = Duration::from_secs(50);
+
+/// Answers a request; whatever goes wrong is an answer too.
+pub(crate) async fn answer(services: &Services, request: Request, source: SocketAddr) -> Reply {
+    let request_id = Uuid::new_v4().to_string();
+    let (parts, body) = request.into_parts();
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let claim = read_claim(&parts);
+    let service =
+        claim.as_ref().map_or_else(|_| String::new(), |claim| claim.scope.service.clone());
+    let about = About {
+        family: if claim.is_ok() { Family::of(&service) } else { presumed_family(&parts) },
+        service: &service,
+        request_id: &request_id,
+        method: &method,
+        path: uri.path(),
+    };
+    let answered = match claim {
+        Ok(claim) if service == "s3" => {
+            Box::pin(answer_s3(services, parts, body, claim, about, source)).await
+        }
+        Ok(claim) => Box::pin(answer_other(services, &parts, body, claim, about, source)).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| refuse(&error, about))
+}
+
+/// S3 streams: the head is verified before the body is read, and the body while it is.
+async fn answer_s3(
+    services: &Services,
+    parts: Parts,
+    body: Incoming,
+    claim: Claim,
+    about: About<'_>,
+    source: SocketAddr,
+) -> Result<Reply, ApiError> {
+    let claimed = Claimed::look_up(services, &parts, claim).await?;
+    let caller = claimed.verify(None, services.clock.now_ms())?;
+    caller.authorize(about.service)?;
+    let access = match caller.principal {
+        Principal::User { .. } => s3::Access::All,
+        Principal::Role { .. } => s3::Access::Objects,
+    };
+    let call = s3::Call {
+        request: hyper::Request::from_parts(parts, body),
+        payload: caller.payload,
+        chunks: caller.chunks,
+        access,
+        request_id: about.request_id.to_owned(),
+    };
+    let reply = services.s3.handle(call).await;
+    record(&caller.principal, about, source).write(reply.status().as_u16());
+    Ok(reply)
+}
+
+/// All other services sign the whole body, so it is read first.
+async fn answer_other(
+    services: &Services,
+    parts: &Parts,
+    body: Incoming,
+    claim: Claim,
+    about: About<'_>,
+    source: SocketAddr,
+) -> Result<Reply, ApiError> {
+    let claimed = Claimed::look_up(services, parts, claim).await?;
+    let body = read_body(body, MAX_BODY, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
+    let caller = claimed.verify(Some(&body), services.clock.now_ms())?;
+    let answered = match caller.authorize(about.service) {
+        Ok(()) => timeout(CALL_DEADLINE, dispatch(services, parts, body, &caller, about))
+            .await
+            .unwrap_or_else(|_| Err(overdue())),
+        Err(denied) => Err(denied),
+    };
+    let reply = match answered {
+        Ok(answer) => answer.into_reply(about.request_id),
+        Err(error) => refuse(&error, about),
+    };
+    record(&caller.principal, about, source).write(reply.status().as_u16());
+    Ok(reply)
+}
+
+async fn dispatch(
+    services: &Services,
+    parts: &Parts,
+    body: Bytes,
+    caller: &Caller,
+    about: About<'_>,
+) -> Result<Answer, ApiError> {
+    match about.service {
+        "greengrass" => greengrass::answer(&services.fleet, parts, &body).await,
+        "iot" => iot::answer(&services.registry, parts, &body).await,
+        "iotdata" => iot_data::answer(services, parts, body).await,
+        "sts" => {
+            let account = &services.registry.account().account_id;
+            sts::answer(account, &caller.principal, parts, &body, about.request_id)
+        }
+        "iam" => Err(ApiError::new(
+            "InvalidAction",
+            400,
+            "iam is not offered: roles are names here, and role aliases take any role ARN",
+        )),
+        service => {
+            let error = unknown_operation(parts);
+            let message = format!("the service `{service}` is not offered: {}", error.message);
+            Err(ApiError { message, ..error })
+        }
+    }
+}
+
+fn record<'a>(principal: &'a Principal, about: About<'a>, source: SocketAddr) -> Record<'a> {
+    Record {
+        request_id: about.request_id,
+        principal,
+        source,
+        service: about.service,
+        method: about.method,
+        path: about.path,
+    }
+}
+
+fn unread(error: &ReadBody) -> ApiError {
+    let (code, status) = match error {
+        ReadBody::TooLarge { .. } => ("RequestEntityTooLargeException", 413),
+        ReadBody::Deadline { .. } => ("RequestTimeoutException", 408),
+        ReadBody::Interrupted(_) => ("InvalidRequestException", 400),
+    };
+    ApiError::new(code, status, error.to_string())
+}
+
+fn overdue() -> ApiError {
+    let seconds = CALL_DEADLINE.as_secs();
+    let message = format!("the operation took longer than {seconds} s and was given up: try again");
+    ApiError::new("ServiceUnavailableException", 503, message)
+}

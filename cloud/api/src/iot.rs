@@ -1,0 +1,92 @@
+//! The `iot` service: operations on the registry.
+
+use std::pin::Pin;
+
+use hyper::http::request::Parts;
+use marram_aws::ApiError;
+use marram_aws::iot::{Operation, ROUTES};
+use marram_registry::Registry;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bind::{Bound, Dialect, Members, bind, unknown_operation};
+use crate::envelope::Answer;
+
+/// An operation under way.
+pub(crate) type Running<'s> = Pin<Box<dyn Future<Output = Result<Answer, ApiError>> + Send + 's>>;
+
+/// Reads the request, runs the operation, and puts its result into a body.
+pub(crate) fn run<'s, T, U, F>(
+    members: Members,
+    status: u16,
+    operation: impl FnOnce(T) -> F + Send + 's,
+) -> Running<'s>
+where
+    T: DeserializeOwned + Send + 's,
+    U: Serialize + Send + 's,
+    F: Future<Output = Result<U, ApiError>> + Send + 's,
+{
+    Box::pin(async move {
+        let result = operation(members.read()?).await?;
+        Answer::json(status, &result)
+    })
+}
+
+/// Answers one call.
+pub(crate) async fn answer(
+    registry: &Registry,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Answer, ApiError> {
+    use Operation as O;
+    let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Iot, parts, body)?;
+    let r = registry;
+    let running = match operation {
+        O::AddThingToThingGroup => run(m, status, |q| r.add_thing_to_thing_group(q)),
+        O::AttachPolicy => run(m, status, |q| r.attach_policy(q)),
+        O::AttachThingPrincipal => run(m, status, |q| r.attach_thing_principal(q)),
+        O::CreateCertificateFromCsr => run(m, status, |q| r.create_certificate_from_csr(q)),
+        O::CreateKeysAndCertificate => run(m, status, |q| r.create_keys_and_certificate(q)),
+        O::CreatePolicy => run(m, status, |q| r.create_policy(q)),
+        O::CreateRoleAlias => run(m, status, |q| r.create_role_alias(q)),
+        O::CreateThing => run(m, status, |q| r.create_thing(q)),
+        O::CreateThingGroup => run(m, status, |q| r.create_thing_group(q)),
+        O::DeleteCertificate => run(m, status, |q| r.delete_certificate(q)),
+        O::DeletePolicy => run(m, status, |q| r.delete_policy(q)),
+        O::DeleteRoleAlias => run(m, status, |q| r.delete_role_alias(q)),
+        O::DeleteThing => run(m, status, |q| r.delete_thing(q)),
+        O::DeleteThingGroup => run(m, status, |q| r.delete_thing_group(q)),
+        O::DescribeCertificate => run(m, status, |q| r.describe_certificate(q)),
+        O::DescribeEndpoint => run(m, status, |q| r.describe_endpoint(q)),
+        O::DescribeRoleAlias => run(m, status, |q| r.describe_role_alias(q)),
+        O::DescribeThing => run(m, status, |q| r.describe_thing(q)),
+        O::DescribeThingGroup => run(m, status, |q| r.describe_thing_group(q)),
+        O::DetachPolicy => run(m, status, |q| r.detach_policy(q)),
+        O::DetachThingPrincipal => run(m, status, |q| r.detach_thing_principal(q)),
+        O::GetPolicy => run(m, status, |q| r.get_policy(q)),
+        O::ListAttachedPolicies => run(m, status, |q| r.list_attached_policies(q)),
+        O::ListCertificates => run(m, status, |q| r.list_certificates(q)),
+        O::ListPolicies => run(m, status, |q| r.list_policies(q)),
+        O::ListPrincipalThings => run(m, status, |q| r.list_principal_things(q)),
+        O::ListRoleAliases => run(m, status, |q| r.list_role_aliases(q)),
+        O::ListTagsForResource => run(m, status, |q| r.list_tags_for_resource(q)),
+        O::ListTargetsForPolicy => run(m, status, |q| r.list_targets_for_policy(q)),
+        O::ListThingGroups => run(m, status, |q| r.list_thing_groups(q)),
+        O::ListThingGroupsForThing => run(m, status, |q| r.list_thing_groups_for_thing(q)),
+        O::ListThingPrincipals => run(m, status, |q| r.list_thing_principals(q)),
+        O::ListThings => run(m, status, |q| r.list_things(q)),
+        O::ListThingsInThingGroup => run(m, status, |q| r.list_things_in_thing_group(q)),
+        O::RemoveThingFromThingGroup => run(m, status, |q| r.remove_thing_from_thing_group(q)),
+        O::TagResource => run(m, status, |q| r.tag_resource(q)),
+        O::UntagResource => run(m, status, |q| r.untag_resource(q)),
+        O::UpdateCertificate => run(m, status, |q| r.update_certificate(q)),
+        O::UpdateRoleAlias => run(m, status, |q| r.update_role_alias(q)),
+        O::UpdateThing => run(m, status, |q| r.update_thing(q)),
+        O::UpdateThingGroup => run(m, status, |q| r.update_thing_group(q)),
+        // Jobs are how deployments reach devices; people look at the deployments themselves.
+        O::DescribeJob | O::DescribeJobExecution | O::ListJobExecutionsForThing => {
+            return Err(unknown_operation(parts));
+        }
+    };
+    running.await
+}

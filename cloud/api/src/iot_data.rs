@@ -1,0 +1,178 @@
+//! The `iotdata` service for people: shadows over HTTP, and publishing.
+//!
+//! Shadows are the fleet's, so a change here is told to devices over MQTT exactly as if one of
+//! them had made it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hyper::http::request::Parts;
+use marram_aws::ApiError;
+use marram_aws::route::{BindError, Kind, Route, find};
+use marram_fleet::Origin;
+use marram_model::shadow_topics::{ShadowTopic, ShadowVerb};
+use marram_shadow::Rejected;
+use serde_json::{Map, Value};
+
+use crate::api::Services;
+use crate::bind::unknown_operation;
+use crate::envelope::Answer;
+
+/// AWS IoT's bound on an MQTT payload in bytes.
+const MAX_PAYLOAD: usize = 128 * 1024;
+/// AWS IoT's bound on a topic in bytes.
+const MAX_TOPIC: usize = 256;
+
+/// A message that somebody publishes over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// A topic name: neither empty nor with `+`, `#` or NUL, and none of AWS's own.
+    pub topic: String,
+    /// What is published.
+    pub payload: Bytes,
+    /// Whether subscribers get it at least once (QoS 1) rather than at most once.
+    pub at_least_once: bool,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+}
+
+/// Where publications go: the MQTT broker.
+pub trait Topics: Send + Sync + fmt::Debug {
+    /// Hands a message to all subscribers; must not block.
+    fn publish(&self, publication: Publication);
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Operation {
+    DeleteThingShadow,
+    GetThingShadow,
+    Publish,
+    UpdateThingShadow,
+}
+
+const SHADOW: &str = "/things/{thingName}/shadow";
+const NAME: &[(&str, &str, Kind)] = &[("name", "shadowName", Kind::Text)];
+
+const fn shadow_route(operation: Operation, method: &'static str) -> Route<Operation> {
+    Route { operation, method, template: SHADOW, query: NAME, headers: &[], status: 200 }
+}
+
+const ROUTES: &[Route<Operation>] = &[
+    shadow_route(Operation::DeleteThingShadow, "DELETE"),
+    shadow_route(Operation::GetThingShadow, "GET"),
+    shadow_route(Operation::UpdateThingShadow, "POST"),
+    Route {
+        operation: Operation::Publish,
+        method: "POST",
+        template: "/topics/{topic}",
+        query: &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)],
+        headers: &[],
+        status: 200,
+    },
+];
+
+/// Answers one call; the body is the payload itself.
+pub(crate) async fn answer(
+    services: &Services,
+    parts: &Parts,
+    body: Bytes,
+) -> Result<Answer, ApiError> {
+    let Some((route, labels)) = find(ROUTES, parts.method.as_str(), parts.uri.path()) else {
+        return Err(unknown_operation(parts));
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let members = route.bind(labels, query, |_| None, Map::new()).map_err(|e| unbound(&e))?;
+    let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+    let fleet = &services.fleet;
+    let thing = text("thingName").unwrap_or_default();
+    let shadow = text("shadowName");
+    let document = match route.operation {
+        Operation::Publish => return publish(services, &members, body).await,
+        Operation::GetThingShadow => fleet.get_shadow(thing, shadow, b"", Origin::Elsewhere).await,
+        Operation::UpdateThingShadow => {
+            fleet.update_shadow(thing, shadow, &body, Origin::Elsewhere).await
+        }
+        Operation::DeleteThingShadow => {
+            fleet.delete_shadow(thing, shadow, b"", Origin::Elsewhere).await
+        }
+    };
+    Answer::json(route.status, &document.map_err(rejected)?)
+}
+
+async fn publish(
+    services: &Services,
+    members: &Map<String, Value>,
+    payload: Bytes,
+) -> Result<Answer, ApiError> {
+    let topic = members.get("topic").and_then(Value::as_str).unwrap_or_default();
+    if topic.is_empty() || topic.len() > MAX_TOPIC || topic.contains(['+', '#', '\0']) {
+        return Err(ApiError::invalid_request(format!(
+            "`topic` is `{topic}`: use 1 to {MAX_TOPIC} bytes without `+` and `#`"
+        )));
+    }
+    if payload.len() > MAX_PAYLOAD {
+        let message = format!("the payload has {} bytes: at most {MAX_PAYLOAD}", payload.len());
+        return Err(ApiError::new("RequestEntityTooLargeException", 413, message));
+    }
+    let at_least_once = match members.get("qos").and_then(Value::as_i64).unwrap_or(0) {
+        0 => false,
+        1 => true,
+        other => return Err(ApiError::invalid_request(format!("`qos` is {other}: use 0 or 1"))),
+    };
+    if topic.starts_with('$') {
+        publish_reserved(services, topic, &payload).await?;
+    } else {
+        let retain = members.get("retain").and_then(Value::as_bool).unwrap_or(false);
+        let topic = topic.to_owned();
+        services.topics.publish(Publication { topic, payload, at_least_once, retain });
+    }
+    Answer::json(200, &serde_json::json!({ "message": "OK" }))
+}
+
+/// What is published to AWS's own topics is a request to the cloud, not a message. Only those
+/// that change a shadow make sense without a connection that hears the answer.
+async fn publish_reserved(
+    services: &Services,
+    topic: &str,
+    payload: &[u8],
+) -> Result<(), ApiError> {
+    let fleet = &services.fleet;
+    let request = ShadowTopic::parse(topic);
+    let done = match request.as_ref().map(|request| (&request.thing, &request.shadow, request.verb))
+    {
+        Some((thing, shadow, ShadowVerb::Update)) => {
+            fleet.update_shadow(thing, shadow.as_deref(), payload, Origin::Elsewhere).await
+        }
+        Some((thing, shadow, ShadowVerb::Delete)) => {
+            fleet.delete_shadow(thing, shadow.as_deref(), payload, Origin::Elsewhere).await
+        }
+        _ => {
+            return Err(ApiError::invalid_request(format!(
+                "`topic` is `{topic}`: of the reserved topics only a shadow's update and delete \
+                 can be published to over HTTP"
+            )));
+        }
+    };
+    done.map(drop).map_err(rejected)
+}
+
+/// A shadow's refusal with the error that the service's model has for it.
+fn rejected(rejected: Rejected) -> ApiError {
+    let (code, status) = match rejected.code {
+        401 => ("UnauthorizedException", 401),
+        403 => ("ForbiddenException", 403),
+        404 => ("ResourceNotFoundException", 404),
+        405 => ("MethodNotAllowedException", 405),
+        409 => ("ConflictException", 409),
+        413 => ("RequestEntityTooLargeException", 413),
+        415 => ("UnsupportedDocumentEncodingException", 415),
+        429 => ("ThrottlingException", 429),
+        500.. => ("InternalFailureException", 500),
+        _ => ("InvalidRequestException", 400),
+    };
+    ApiError::new(code, status, rejected.message)
+}
+
+fn unbound(error: &BindError) -> ApiError {
+    ApiError::invalid_request(error.to_string())
+}
