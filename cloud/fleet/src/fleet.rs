@@ -1,6 +1,6 @@
 //! The fleet's parts, and its start.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use marram_aws::ApiError;
@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     pub(crate) account: Account,
     pub(crate) clock: SharedClock,
     pub(crate) urls: OnceLock<ArtifactUrls>,
-    sink: OnceLock<Arc<dyn MessageSink>>,
+    sink: RwLock<Option<Arc<dyn MessageSink>>>,
     /// Held from the beginning of a change until its messages are out: messages keep the order of
     /// the commits.
     turn: Mutex<()>,
@@ -69,7 +69,7 @@ impl Fleet {
             account: parts.account,
             clock: parts.clock,
             urls: OnceLock::new(),
-            sink: OnceLock::new(),
+            sink: RwLock::new(None),
             turn: Mutex::new(()),
         };
         let fleet = Self { inner: Arc::new(inner) };
@@ -82,12 +82,10 @@ impl Fleet {
         self.reconcile_all().await
     }
 
-    /// Sets where messages to devices go; the first one stays. Messages before it are dropped:
-    /// devices ask for their state whenever they connect.
-    pub fn set_sink(&self, sink: Arc<dyn MessageSink>) {
-        if self.inner.sink.set(sink).is_err() {
-            tracing::warn!("the fleet has a message sink already; the new one is not used");
-        }
+    /// Sets where messages to devices go. Without a sink they are dropped: devices ask for their
+    /// state whenever they connect.
+    pub fn set_sink(&self, sink: Option<Arc<dyn MessageSink>>) {
+        *self.inner.sink.write().unwrap_or_else(PoisonError::into_inner) = sink;
     }
 
     /// Sets how URLs of artifacts are made; the first one stays.
@@ -117,7 +115,7 @@ impl Inner {
         self.clock.now_ms()
     }
 
-    pub(crate) fn sink(&self) -> Option<&dyn MessageSink> {
-        self.sink.get().map(Arc::as_ref)
+    pub(crate) fn sink(&self) -> Option<Arc<dyn MessageSink>> {
+        self.sink.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -24,5 +24,5 @@ mod unit;
 
 pub use components::ArtifactUrls;
 pub use fleet::{Fleet, OpenFleet, Parts};
-pub use shadows::Origin;
+pub use shadows::{Origin, shadow_error};
 pub use unit::MessageSink;

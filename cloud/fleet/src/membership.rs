@@ -48,7 +48,10 @@ impl Fleet {
 
     /// Makes the queues of all groups' members right: a membership may have changed without the
     /// fleet having been told, when the process was killed in between.
-    pub(crate) async fn reconcile_all(&self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// The store refused.
+    pub async fn reconcile_all(&self) -> Result<(), ApiError> {
         let mut unit = self.unit().await?;
         for deployment in unit.tx.active_group_deployments().await? {
             let Ok(Target::ThingGroup(group)) = Target::parse_arn(&deployment.target_arn) else {

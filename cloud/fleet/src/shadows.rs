@@ -12,6 +12,22 @@ use crate::effective;
 use crate::fleet::Fleet;
 use crate::unit::Unit;
 
+/// A refusal with the error that the model of `iotdata` has for it.
+pub fn shadow_error(rejected: Rejected) -> ApiError {
+    let (code, status) = match rejected.code {
+        401 => ("UnauthorizedException", 401),
+        403 => ("ForbiddenException", 403),
+        404 => ("ResourceNotFoundException", 404),
+        409 => ("ConflictException", 409),
+        413 => ("RequestEntityTooLargeException", 413),
+        415 => ("UnsupportedDocumentEncodingException", 415),
+        429 => ("ThrottlingException", 429),
+        500.. => ("InternalFailureException", 500),
+        _ => ("InvalidRequestException", 400),
+    };
+    ApiError::new(code, status, rejected.message)
+}
+
 /// Who asks; the answer on MQTT goes to it even if it did not subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {

@@ -1,14 +1,19 @@
-//! The device plane of the cloud: MQTT over TLS, the devices' HTTPS, and the reserved topics.
+//! The device plane: MQTT over TLS, device HTTPS, reserved topics.
 //!
-//! A device proves who it is with its client certificate, whatever authority signed it: the TLS
-//! layer checks only that the peer holds the key, the registry knows the certificate or not. Each
-//! connect, publish, subscribe, receive and HTTP call is then decided by the IoT policies of that
-//! certificate.
-//!
-//! Publications to `$aws/things/…` are requests to the cloud. They are answered here from the
-//! fleet and the registry, and never reach ordinary subscribers.
-//!
-//! The gateway owns both listeners, their connections and their tasks, and gives all of them up in
-//! `Gateway::stop`.
+//! A device is its client certificate: the TLS layer takes any, proves that the client holds its
+//! key, and hands it over; the registry knows whose it is, and its policies decide on every
+//! connect, publish, subscribe, delivery and call. Requests on reserved topics (`$aws/things/…`)
+//! go to the fleet and are never seen by subscribers; the fleet's messages come back through the
+//! broker. A certificate that is revoked loses its connections at once.
 
-mod settings;
+mod alpn;
+mod broker_sink;
+mod device;
+mod gateway;
+mod https;
+mod listener;
+mod revocation;
+mod service_error;
+
+pub use broker_sink::DeviceTopics;
+pub use gateway::{Gateway, Listeners, Parts, StartGateway};

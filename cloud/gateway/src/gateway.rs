@@ -1,0 +1,119 @@
+//! The device plane's parts, start and stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use marram_broker::{Broker, Settings};
+use marram_fleet::Fleet;
+use marram_registry::Registry;
+use marram_tls::{ClientAuth, ConfigureServer, Identity};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::alpn::{self, Protocol};
+use crate::broker_sink::DeviceTopics;
+use crate::device::DeviceHandler;
+use crate::https::DeviceHttp;
+use crate::listener::{Listener, Served};
+use crate::revocation;
+
+/// What the device plane is made of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Knows devices and their policies.
+    pub registry: Registry,
+    /// Answers devices.
+    pub fleet: Fleet,
+    /// Key and certificate that the ports show.
+    pub identity: Identity,
+}
+
+/// The bound ports.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For MQTT; HTTP where ALPN says so.
+    pub mqtt: TcpListener,
+    /// For HTTP; MQTT where ALPN says so.
+    pub https: TcpListener,
+}
+
+/// Why the device plane could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartGateway {
+    /// The key and certificate cannot be used.
+    #[error("cannot set up TLS for devices")]
+    Tls(#[from] ConfigureServer),
+    /// A listener has no address.
+    #[error("cannot serve a device port")]
+    Listen(#[from] io::Error),
+}
+
+/// The running device plane. Dropping it closes everything at once.
+#[derive(Debug)]
+pub struct Gateway {
+    broker: Broker<DeviceHandler>,
+    mqtt: Listener,
+    https: Listener,
+    fleet: Fleet,
+    cutting: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Serves devices on both ports, and becomes the way of the fleet's messages.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or a listener has no address.
+    pub fn start(parts: Parts, listeners: Listeners) -> Result<Self, StartGateway> {
+        let Parts { registry, fleet, identity } = parts;
+        let tls = marram_tls::server_config(&identity, ClientAuth::AnyCertificate, alpn::OFFERED)?;
+        let handler = Arc::new(DeviceHandler::new(registry.clone(), fleet.clone()));
+        let broker = Broker::new(handler, Settings::default());
+        let topics = DeviceTopics::new(broker.clone());
+        fleet.set_sink(Some(Arc::new(topics.clone())));
+        let changes = registry.changes();
+        let cutting = tokio::spawn(revocation::cut_revoked(broker.clone(), changes));
+        let served = |protocol| Served {
+            broker: broker.clone(),
+            http: Arc::new(DeviceHttp::new(registry.clone(), fleet.clone(), topics.clone())),
+            tls: TlsAcceptor::from(Arc::clone(&tls)),
+            protocol,
+        };
+        let mqtt = Listener::start(listeners.mqtt, served(Protocol::Mqtt))?;
+        let https = Listener::start(listeners.https, served(Protocol::Http))?;
+        Ok(Self { mqtt, https, fleet, cutting, broker })
+    }
+
+    /// Where MQTT is served.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.mqtt.address
+    }
+
+    /// Where device HTTPS is served.
+    pub fn https_address(&self) -> SocketAddr {
+        self.https.address
+    }
+
+    /// The topics that devices subscribe to.
+    pub fn topics(&self) -> DeviceTopics {
+        DeviceTopics::new(self.broker.clone())
+    }
+
+    /// Tells devices that the server stops, and closes everything within about `deadline`.
+    pub async fn stop(mut self, deadline: Duration) {
+        self.mqtt.begin_stop();
+        self.https.begin_stop();
+        self.broker.shutdown(deadline).await;
+        tokio::join!(self.mqtt.finish_stop(deadline), self.https.finish_stop(deadline));
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // The sink holds the broker, and that the fleet: nothing of the three would ever go.
+        self.fleet.set_sink(None);
+        self.cutting.abort();
+    }
+}

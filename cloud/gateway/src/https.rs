@@ -1,0 +1,285 @@
+//! Device HTTPS: the Greengrass data plane, the credentials provider, shadows and publishing.
+//!
+//! The certificate is the caller. Each operation is one action on one resource of its policies
+//! (cloud API, section 5.2), checked before anything is looked up.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use marram_aws::ApiError;
+use marram_aws::route::{BindError, Kind, Route, find};
+use marram_fleet::{Fleet, Origin, shadow_error};
+use marram_http::StatusCode;
+use marram_http::server::{Peer, Reply, Request, read_body, reply};
+use marram_model::data_plane::{CredentialsResponse, ResolveComponentCandidatesRequest};
+use marram_registry::{DeviceIdentity, RefuseCertificate, Registry};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::broker_sink::DeviceTopics;
+use crate::device::arn_prefix;
+use crate::service_error::{access_denied, error_reply, unreadable};
+
+/// AWS IoT's bound on a payload; requests of the data plane are far smaller.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// AWS IoT's bound on an MQTT payload in bytes.
+const MAX_PAYLOAD_BYTES: usize = 128 * 1024;
+/// AWS IoT's bound on a topic in bytes.
+const MAX_TOPIC_BYTES: usize = 256;
+
+/// How much of an unknown request is logged.
+const LOGGED_BODY_BYTES: usize = 2048;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Credentials,
+    DeleteShadow,
+    GetArtifact,
+    GetShadow,
+    ListThingGroups,
+    Publish,
+    Resolve,
+    UpdateShadow,
+}
+
+type Query = &'static [(&'static str, &'static str, Kind)];
+
+const fn route(
+    operation: Operation,
+    method: &'static str,
+    template: &'static str,
+    query: Query,
+) -> Route<Operation> {
+    Route { operation, method, template, query, headers: &[], status: 200 }
+}
+
+const SHADOW: &str = "/things/{thingName}/shadow";
+const SHADOW_NAME: Query = &[("name", "shadowName", Kind::Text)];
+const PUBLISH: Query = &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)];
+
+const ROUTES: &[Route<Operation>] = &[
+    Route {
+        headers: &[("x-amzn-iot-thingname", "thingName")],
+        ..route(Operation::Credentials, "GET", "/role-aliases/{roleAlias}/credentials", &[])
+    },
+    route(
+        Operation::ListThingGroups,
+        "GET",
+        "/greengrass/v2/coreDevices/{thingName}/thingGroups",
+        &[],
+    ),
+    route(Operation::Resolve, "POST", "/greengrass/v2/resolveComponentCandidates", &[]),
+    route(
+        Operation::GetArtifact,
+        "GET",
+        "/greengrass/v2/components/{arn}/artifacts/{artifactName+}",
+        &[],
+    ),
+    route(Operation::GetShadow, "GET", SHADOW, SHADOW_NAME),
+    route(Operation::UpdateShadow, "POST", SHADOW, SHADOW_NAME),
+    route(Operation::DeleteShadow, "DELETE", SHADOW, SHADOW_NAME),
+    route(Operation::Publish, "POST", "/topics/{topic}", PUBLISH),
+];
+
+/// What device HTTPS needs.
+#[derive(Debug)]
+pub(crate) struct DeviceHttp {
+    registry: Registry,
+    fleet: Fleet,
+    topics: DeviceTopics,
+    arn_prefix: String,
+}
+
+/// A request whose caller is known and whose members are bound.
+struct Call<'a> {
+    identity: &'a DeviceIdentity,
+    members: Map<String, Value>,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    fn text(&self, member: &str) -> &str {
+        self.members.get(member).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn shadow_name(&self) -> Option<&str> {
+        Some(self.text("shadowName")).filter(|name| !name.is_empty())
+    }
+
+    /// Denies what no policy of the certificate allows.
+    fn check(&self, action: &str, resource: &str) -> Result<(), ApiError> {
+        if self.identity.decide_http(action, resource).is_allowed() {
+            return Ok(());
+        }
+        let id = self.identity.certificate_id();
+        Err(access_denied(format_args!(
+            "no policy of the certificate `{id}` allows {action} on {resource}"
+        )))
+    }
+}
+
+impl DeviceHttp {
+    pub(crate) fn new(registry: Registry, fleet: Fleet, topics: DeviceTopics) -> Self {
+        let arn_prefix = arn_prefix(registry.account());
+        Self { registry, fleet, topics, arn_prefix }
+    }
+
+    /// Answers one request; errors are answers too.
+    pub(crate) async fn answer(&self, request: Request, peer: Peer) -> Reply {
+        let mut reply = match self.call(request, &peer).await {
+            Ok(body) => reply(StatusCode::OK, "application/json", body),
+            Err(error) => {
+                tracing::debug!(address = %peer.address, %error, "a device's call was refused");
+                error_reply(&error)
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            reply.headers_mut().insert("x-amzn-requestid", id);
+        }
+        reply
+    }
+
+    async fn call(&self, request: Request, peer: &Peer) -> Result<Vec<u8>, ApiError> {
+        let Some(certificate) = &peer.certificate else {
+            return Err(access_denied("show a client certificate"));
+        };
+        let identity = self.registry.authenticate_certificate(certificate).await.map_err(
+            |error| match error {
+                RefuseCertificate::Load(error) => error,
+                refused => access_denied(refused),
+            },
+        )?;
+        let (parts, body) = request.into_parts();
+        let body = read_body(body, MAX_BODY_BYTES, BODY_DEADLINE)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        let Some((route, labels)) = find(ROUTES, parts.method.as_str(), parts.uri.path()) else {
+            return Err(unknown(&parts, &body));
+        };
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let query = parts.uri.query().unwrap_or_default();
+        let members = route.bind(labels, query, header, Map::new()).map_err(|e| unbound(&e))?;
+        let call = Call { identity: &identity, members, body };
+        self.dispatch(route.operation, &call).await
+    }
+
+    async fn dispatch(&self, operation: Operation, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        match operation {
+            Operation::Credentials => self.credentials(call).await,
+            Operation::ListThingGroups => self.list_thing_groups(call).await,
+            Operation::Resolve => self.resolve(call).await,
+            Operation::GetArtifact => self.get_artifact(call).await,
+            Operation::GetShadow | Operation::UpdateShadow | Operation::DeleteShadow => {
+                self.shadow(operation, call).await
+            }
+            Operation::Publish => self.publish(call),
+        }
+    }
+
+    async fn credentials(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let thing = Some(call.text("thingName")).filter(|thing| !thing.is_empty());
+        let alias = call.text("roleAlias");
+        let credentials = self.registry.issue_role_credentials(call.identity, alias, thing).await?;
+        json(&CredentialsResponse { credentials })
+    }
+
+    async fn list_thing_groups(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let thing = call.text("thingName");
+        let resource = format!("{}thing/{thing}", self.arn_prefix);
+        call.check("greengrass:ListThingGroupsForCoreDevice", &resource)?;
+        json(&self.fleet.thing_groups_for_core(thing).await?)
+    }
+
+    async fn resolve(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        call.check("greengrass:ResolveComponentCandidates", "*")?;
+        let request: ResolveComponentCandidatesRequest = serde_json::from_slice(&call.body)
+            .map_err(|error| ApiError::validation("CANNOT_PARSE", error.to_string(), &[]))?;
+        json(&self.fleet.resolve_component_candidates(request).await?)
+    }
+
+    async fn get_artifact(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        call.check("greengrass:GetComponentVersionArtifact", call.text("arn"))?;
+        let request = serde_json::from_value(Value::Object(call.members.clone()))
+            .map_err(|error| ApiError::validation("CANNOT_PARSE", error.to_string(), &[]))?;
+        json(&self.fleet.get_component_version_artifact(request).await?)
+    }
+
+    async fn shadow(&self, operation: Operation, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let (thing, shadow) = (call.text("thingName"), call.shadow_name());
+        let action = match operation {
+            Operation::UpdateShadow => "iot:UpdateThingShadow",
+            Operation::DeleteShadow => "iot:DeleteThingShadow",
+            _ => "iot:GetThingShadow",
+        };
+        let name = shadow.map(|shadow| format!("/{shadow}")).unwrap_or_default();
+        call.check(action, &format!("{}thing/{thing}{name}", self.arn_prefix))?;
+        if shadow.is_some_and(|shadow| !marram_shadow::is_valid_name(shadow)) {
+            let message = "`name` must be 1 to 64 letters, digits, `$`, `:`, `_` and `-`";
+            return Err(ApiError::invalid_request(message));
+        }
+        let origin = Origin::Elsewhere;
+        let document = match operation {
+            Operation::UpdateShadow => {
+                self.fleet.update_shadow(thing, shadow, &call.body, origin).await
+            }
+            Operation::DeleteShadow => self.fleet.delete_shadow(thing, shadow, b"", origin).await,
+            _ => self.fleet.get_shadow(thing, shadow, b"", origin).await,
+        };
+        json(&document.map_err(shadow_error)?)
+    }
+
+    fn publish(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let topic = call.text("topic");
+        let is_name = !topic.is_empty() && !topic.contains(['+', '#', '\0']);
+        if !is_name || topic.len() > MAX_TOPIC_BYTES || topic.starts_with('$') {
+            let message = format!(
+                "`topic` is `{topic}`: use 1 to {MAX_TOPIC_BYTES} bytes without `+` and `#`, and \
+                 MQTT for reserved topics"
+            );
+            return Err(ApiError::invalid_request(message));
+        }
+        let retain = call.members.get("retain").and_then(Value::as_bool).unwrap_or(false);
+        let resource = format!("{}topic/{topic}", self.arn_prefix);
+        call.check("iot:Publish", &resource)?;
+        if retain {
+            call.check("iot:RetainPublish", &resource)?;
+        }
+        if call.body.len() > MAX_PAYLOAD_BYTES {
+            let message = format!("the payload is longer than {MAX_PAYLOAD_BYTES} bytes");
+            return Err(ApiError::new("RequestEntityTooLargeException", 413, message));
+        }
+        let at_least_once = match call.members.get("qos").and_then(Value::as_i64) {
+            None | Some(0) => false,
+            Some(1) => true,
+            Some(qos) => {
+                return Err(ApiError::invalid_request(format!("`qos` is {qos}: use 0 or 1")));
+            }
+        };
+        self.topics.publish(topic, call.body.clone(), at_least_once, retain);
+        json(&serde_json::json!({ "message": "OK" }))
+    }
+}
+
+fn json<T: Serialize>(answer: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(answer)
+        .map_err(|error| ApiError::internal(format!("an answer has no JSON: {error}")))
+}
+
+fn unbound(error: &BindError) -> ApiError {
+    ApiError::validation("CANNOT_PARSE", error.to_string(), &[])
+}
+
+/// Four operations of the data plane have paths that nobody outside AWS has written down; what a
+/// nucleus sends to them is kept in the log, for whoever comes to implement them.
+fn unknown(parts: &hyper::http::request::Parts, body: &[u8]) -> ApiError {
+    let (method, path) = (&parts.method, parts.uri.path());
+    if path.starts_with("/greengrass/") {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(LOGGED_BODY_BYTES)]);
+        tracing::warn!(%method, path, body = %shown, "a Greengrass request that is not known");
+    }
+    ApiError::new("UnknownOperationException", 404, format!("there is no {method} {path}"))
+}
