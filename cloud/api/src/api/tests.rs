@@ -1,5 +1,6 @@
 //! The whole control plane over real TLS, called as an SDK calls it: signed by our own signer.
 
+mod audit;
 mod authentication;
 mod services;
 
