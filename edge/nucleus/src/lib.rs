@@ -9,6 +9,7 @@ pub mod component;
 pub mod config;
 pub mod deployment;
 pub mod ipc;
+mod lifecycle;
 pub mod packages;
 pub mod paths;
 pub mod resolve;
