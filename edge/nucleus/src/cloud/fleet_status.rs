@@ -139,7 +139,8 @@ impl StatusMachine {
         let mut messages: Vec<FleetStatus> = self.waiting.drain(..).collect();
         let changes = self.changes();
         let is_recent = self.last_ms.is_some_and(|last| now_ms - last < RECONNECT_SILENCE_MS);
-        if !self.in_deployment && !(changes.is_empty() && is_recent) {
+        let is_news = !changes.is_empty() || !is_recent;
+        if is_news && !self.in_deployment {
             self.due_ms = None;
             messages.push(self.partial(Trigger::Reconnect, changes, None, now_ms));
         }

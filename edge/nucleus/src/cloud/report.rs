@@ -1,11 +1,13 @@
 //! How a deployment stands, on its way to the cloud.
 
 use marram_model::status::DeploymentOutcome;
+use serde::{Deserialize, Serialize};
 
 use crate::deployment::Source;
 
-/// A deployment's status to be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A deployment's status to be told; kept in the configuration until it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeploymentStatusUpdate {
     /// Whom to tell.
     pub source: Source,
