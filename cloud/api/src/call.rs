@@ -116,7 +116,7 @@ async fn dispatch(
 ) -> Result<Answer, ApiError> {
     match about.service {
         "greengrass" => greengrass::answer(&services.fleet, parts, &body).await,
-        "iot" => iot::answer(&services.registry, parts, &body).await,
+        "iot" => iot::answer(&services.registry, &services.fleet, parts, &body).await,
         "iotdata" => iot_data::answer(services, parts, body).await,
         "sts" => {
             let account = &services.registry.account().account_id;

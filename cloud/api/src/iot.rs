@@ -1,15 +1,16 @@
-//! The `iot` service: operations on the registry.
+//! The `iot` service: operations on the registry, and looking at the fleet's jobs.
 
 use std::pin::Pin;
 
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
 use marram_aws::iot::{Operation, ROUTES};
+use marram_fleet::Fleet;
 use marram_registry::Registry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bind::{Bound, Dialect, Members, bind, unknown_operation};
+use crate::bind::{Bound, Dialect, Members, bind};
 use crate::envelope::Answer;
 
 /// An operation under way.
@@ -35,6 +36,7 @@ where
 /// Answers one call.
 pub(crate) async fn answer(
     registry: &Registry,
+    fleet: &Fleet,
     parts: &Parts,
     body: &[u8],
 ) -> Result<Answer, ApiError> {
@@ -58,6 +60,8 @@ pub(crate) async fn answer(
         O::DeleteThingGroup => run(m, status, |q| r.delete_thing_group(q)),
         O::DescribeCertificate => run(m, status, |q| r.describe_certificate(q)),
         O::DescribeEndpoint => run(m, status, |q| r.describe_endpoint(q)),
+        O::DescribeJob => run(m, status, |q| fleet.describe_job(q)),
+        O::DescribeJobExecution => run(m, status, |q| fleet.describe_job_execution(q)),
         O::DescribeRoleAlias => run(m, status, |q| r.describe_role_alias(q)),
         O::DescribeThing => run(m, status, |q| r.describe_thing(q)),
         O::DescribeThingGroup => run(m, status, |q| r.describe_thing_group(q)),
@@ -66,6 +70,7 @@ pub(crate) async fn answer(
         O::GetPolicy => run(m, status, |q| r.get_policy(q)),
         O::ListAttachedPolicies => run(m, status, |q| r.list_attached_policies(q)),
         O::ListCertificates => run(m, status, |q| r.list_certificates(q)),
+        O::ListJobExecutionsForThing => run(m, status, |q| fleet.list_job_executions_for_thing(q)),
         O::ListPolicies => run(m, status, |q| r.list_policies(q)),
         O::ListPrincipalThings => run(m, status, |q| r.list_principal_things(q)),
         O::ListRoleAliases => run(m, status, |q| r.list_role_aliases(q)),
@@ -83,10 +88,6 @@ pub(crate) async fn answer(
         O::UpdateRoleAlias => run(m, status, |q| r.update_role_alias(q)),
         O::UpdateThing => run(m, status, |q| r.update_thing(q)),
         O::UpdateThingGroup => run(m, status, |q| r.update_thing_group(q)),
-        // Jobs are how deployments reach devices; people look at the deployments themselves.
-        O::DescribeJob | O::DescribeJobExecution | O::ListJobExecutionsForThing => {
-            return Err(unknown_operation(parts));
-        }
     };
     running.await
 }

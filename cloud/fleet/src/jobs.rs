@@ -4,6 +4,7 @@
 //! or with another, a device sees that it has no jobs. Step timers do not exist: a deployment has
 //! its own deadlines on the device.
 
+mod look;
 pub(crate) mod queue;
 
 use marram_aws::ApiError;

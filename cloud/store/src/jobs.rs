@@ -31,6 +31,26 @@ pub struct ExecutionRow {
     pub updated_at_s: i64,
 }
 
+/// Which executions of a thing to read; all when empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Only those in this status.
+    pub status: Option<String>,
+    /// Only the one of this job.
+    pub job_id: Option<String>,
+}
+
+/// The executions of a job that are in one status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionCount {
+    /// As IoT Jobs names it.
+    pub status: String,
+    /// How many there are.
+    pub executions: i64,
+    /// When the last of them changed, in seconds since 1970.
+    pub updated_at_s: i64,
+}
+
 impl ExecutionRow {
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
@@ -105,6 +125,57 @@ impl Reader {
         .fetch_all(self.connection())
         .await?;
         rows.iter().map(ExecutionRow::from_row).collect()
+    }
+
+    /// At most `limit` executions of the thing, whatever their status, of jobs whose ids sort
+    /// after `after` (`""` for the first), by job id.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn executions_of_thing(
+        &mut self,
+        thing: &str,
+        filter: &ExecutionFilter,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ExecutionRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM job_executions WHERE thing_name = $1 AND job_id > $2 \
+             AND ($3 = '' OR status = $3) AND ($4 = '' OR job_id = $4) ORDER BY job_id LIMIT $5",
+        )
+        .bind(thing)
+        .bind(after)
+        .bind(filter.status.as_deref().unwrap_or_default())
+        .bind(filter.job_id.as_deref().unwrap_or_default())
+        .bind(limit)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(ExecutionRow::from_row).collect()
+    }
+
+    /// How many executions the job has in each status that occurs.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn count_executions(
+        &mut self,
+        job_id: &str,
+    ) -> Result<Vec<ExecutionCount>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT status, COUNT(*) AS executions, MAX(updated_at_s) AS updated_at_s \
+             FROM job_executions WHERE job_id = $1 GROUP BY status ORDER BY status",
+        )
+        .bind(job_id)
+        .fetch_all(self.connection())
+        .await?;
+        let counts = rows.iter().map(|row| {
+            Ok(ExecutionCount {
+                status: row.try_get("status")?,
+                executions: row.try_get("executions")?,
+                updated_at_s: row.try_get("updated_at_s")?,
+            })
+        });
+        counts.collect()
     }
 }
 

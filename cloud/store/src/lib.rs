@@ -40,7 +40,7 @@ pub use deployments::{DeploymentFilter, DeploymentRow};
 pub use effective_deployments::EffectiveDeploymentRow;
 pub use error::{OpenStore, StoreError};
 pub use idempotency::AnsweredToken;
-pub use jobs::ExecutionRow;
+pub use jobs::{ExecutionCount, ExecutionFilter, ExecutionRow};
 pub use policies::Policy;
 pub use role_aliases::RoleAlias;
 pub use sessions::Session;

@@ -19,8 +19,9 @@ async fn a21_iot_calls_are_answered_in_their_envelope() {
 async fn a22_the_scope_s_service_decides_before_the_path() {
     let cloud = Fixture::new().await;
     cloud.json("iot", "POST", "/things/T", json!({})).await.ok();
-    cloud.call("iot", "GET", "/things/T", b"").await.ok();
-    let other = cloud.call("iot-jobs-data", "GET", "/things/T", b"").await;
+    let jobs = cloud.call("iot", "GET", "/things/T/jobs", b"").await.ok();
+    assert_eq!(jobs["executionSummaries"], json!([]));
+    let other = cloud.call("iot-jobs-data", "GET", "/things/T/jobs", b"").await;
     let body = other.refused(404, "UnknownOperationException");
     assert!(body["message"].as_str().unwrap().contains("iot-jobs-data"));
     let nothing = cloud.call("greengrass", "GET", "/things/T", b"").await;
@@ -46,6 +47,60 @@ async fn greengrass_calls_reach_the_fleet() {
     let arn = percent_encode(arn.as_bytes(), false);
     let target = format!("/greengrass/v2/components/{arn}");
     let missing = cloud.call("greengrass", "GET", &target, b"").await;
+    missing.refused(404, "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a9_a_group_s_deployment_is_seen_as_a_job() {
+    let cloud = Fixture::new().await;
+    cloud.json("iot", "POST", "/thing-groups/G", json!({})).await.ok();
+    let group = cloud.registry.account().thing_group("G");
+    for thing in ["T1", "T2"] {
+        cloud.json("iot", "POST", &format!("/things/{thing}"), json!({})).await.ok();
+        let member = json!({"thingGroupName": "G", "thingName": thing});
+        cloud.json("iot", "PUT", "/thing-groups/addThingToThingGroup", member).await.ok();
+    }
+    let deploy = async || {
+        let body = json!({
+            "targetArn": group,
+            "iotJobConfiguration": {"timeoutConfig": {"inProgressTimeoutInMinutes": 5}},
+        });
+        let made = cloud.json("greengrass", "POST", "/greengrass/v2/deployments", body).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.ok()["iotJobId"].as_str().unwrap().to_owned()
+    };
+    let first = deploy().await;
+    let job = cloud.call("iot", "GET", &format!("/jobs/{first}"), b"").await.ok()["job"].take();
+    assert_eq!((job["status"].as_str(), &job["targets"]), (Some("IN_PROGRESS"), &json!([group])));
+    assert_eq!(job["jobProcessDetails"]["numberOfQueuedThings"], 2);
+    assert_eq!(job["timeoutConfig"]["inProgressTimeoutInMinutes"], 5);
+    assert_eq!(job["createdAt"], NOW_MS / 1000);
+
+    let second = deploy().await;
+    let job = cloud.call("iot", "GET", &format!("/jobs/{first}"), b"").await.ok()["job"].take();
+    assert_eq!(job["status"], "CANCELED");
+    assert_eq!(job["jobProcessDetails"]["numberOfCanceledThings"], 2);
+    let queued = cloud.call("iot", "GET", "/things/T1/jobs?status=QUEUED", b"").await.ok();
+    assert_eq!(queued["executionSummaries"].as_array().unwrap().len(), 1);
+    assert_eq!(queued["executionSummaries"][0]["jobId"], second.as_str());
+    let page = cloud.call("iot", "GET", "/things/T1/jobs?maxResults=1", b"").await.ok();
+    let token = page["nextToken"].as_str().unwrap();
+    let target = format!("/things/T1/jobs?maxResults=1&nextToken={token}");
+    let rest = cloud.call("iot", "GET", &target, b"").await.ok();
+    assert_ne!(rest["executionSummaries"][0]["jobId"], page["executionSummaries"][0]["jobId"]);
+    assert!(rest["nextToken"].is_null());
+
+    let target = format!("/things/T1/jobs/{second}");
+    let execution = cloud.call("iot", "GET", &target, b"").await.ok()["execution"].take();
+    assert_eq!(execution["thingArn"], cloud.registry.account().thing("T1"));
+    assert_eq!(
+        (&execution["versionNumber"], &execution["executionNumber"]),
+        (&json!(1), &json!(1))
+    );
+    let target = format!("/things/T1/jobs/{second}?executionNumber=2");
+    let missing = cloud.call("iot", "GET", &target, b"").await;
+    missing.refused(404, "ResourceNotFoundException");
+    let missing = cloud.call("iot", "GET", "/jobs/none", b"").await;
     missing.refused(404, "ResourceNotFoundException");
 }
 
