@@ -1,1 +1,49 @@
 //! The fleet service: arguments and composition only.
+//!
+//! A library, so that `marram cloud run` is the same program as `marram-cloud`, and so that
+//! `marram quickstart` and tests run a whole cloud in their own process ([`Cloud::start`]).
+//!
+//! Everything lies in one data directory, which one process uses at a time: `cloud.db` (what is
+//! known), `blobs/` (artifacts and S3 objects), `ca/` (the authority of devices and of our own
+//! ports) and `secrets.key`. A cloud that was killed at any instant carries on from it.
+
+mod arguments;
+mod cloud;
+mod failure;
+mod membership;
+mod ready;
+mod topics;
+
+use std::process::ExitCode;
+
+pub use arguments::Arguments;
+pub use cloud::{Cloud, Port, Settings, StartCloud};
+pub use ready::Ready;
+
+use failure::Failure;
+use marram_telemetry::Target;
+
+/// Runs the cloud until SIGTERM or SIGINT.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(serve(arguments)),
+        Err(error) => Err(Failure::Runtime(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let stop = tokio::spawn(marram_os::signal::termination());
+    marram_telemetry::init(&arguments.log_level, Target::Stderr)?;
+    let cloud = Cloud::start(arguments.settings()).await?;
+    if let Some(path) = &arguments.ready_file {
+        cloud.ready().write(path).map_err(Failure::ReadyFile)?;
+    }
+    let signal = stop.await;
+    tracing::info!(?signal, "stopping");
+    cloud.stop().await;
+    Ok(())
+}
