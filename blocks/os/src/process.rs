@@ -5,6 +5,7 @@
 //! once [`become_subreaper`] was called, and still carries the environment variable that names its
 //! tree ([`Spawn::tree_variable`]).
 
+mod leftovers;
 mod lines;
 mod table;
 mod tree;
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::user::RunAs;
 
+pub use leftovers::end_leftovers;
 pub use lines::{Line, MAX_LINE_BYTES, Output};
 pub use table::descendants;
 pub use tree::{Stopped, Tree};

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::table::{self, Entry};
 
 /// How long SIGKILL may take to end a tree: longer only for processes stuck in the kernel.
-const KILL_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const KILL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The children that [`super::spawn`] made and whose exit tokio takes.
 static OWNED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -179,7 +179,7 @@ fn owned() -> MutexGuard<'static, BTreeSet<u32>> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn send(pid: u32, signal: Signal) {
+pub(super) fn send(pid: u32, signal: Signal) {
     let Some(target) = to_pid(pid) else { return };
     if let Err(error) = kill_process(target, signal) {
         // Mostly it has just ended; a process of another user is out of reach without root.
