@@ -6,6 +6,7 @@
 
 pub mod cloud;
 pub mod component;
+pub mod compose;
 pub mod config;
 pub mod deployment;
 pub mod ipc;

@@ -25,7 +25,7 @@ use marram_os::file::{WriteFile, create_dir_all_mode};
 pub use archive::Unarchive;
 pub use artifact::ParseArtifactUri;
 pub use prepare::{PrepareArtifact, PrepareArtifacts, PrepareSettings};
-pub use recipes::{LoadRecipe, Metadata, StoreRecipe};
+pub use recipes::{LoadRecipe, Metadata, PlatformRecipe, StoreRecipe};
 pub use retry::RetryPolicy;
 
 use crate::paths::NucleusPaths;

@@ -8,8 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use marram_model::error_code::ErrorCode;
 use marram_model::{ComponentName, Version};
 use marram_os::file::{WriteFile, write_atomically};
-use marram_recipe::{Format, ParseRecipe, Recipe, Strictness};
+use marram_recipe::platform::Attributes;
+use marram_recipe::{Format, Manifest, ParseRecipe, Recipe, Strictness};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::PackageStore;
 
@@ -82,6 +84,27 @@ pub enum LoadRecipe {
         #[source]
         source: ParseRecipe,
     },
+    /// It has no manifest at all.
+    #[error("the recipe of {component} {version} has no manifest: add one to it")]
+    NoManifest {
+        /// The component.
+        component: ComponentName,
+        /// The version.
+        version: Version,
+    },
+    /// It has none for this device.
+    #[error(
+        "the recipe of {component} {version} has no manifest for this device ({attributes}): \
+         add one, or do not deploy it here"
+    )]
+    NoPlatform {
+        /// The component.
+        component: ComponentName,
+        /// The version.
+        version: Version,
+        /// What the device is.
+        attributes: String,
+    },
     /// The metadata beside it is damaged.
     #[error("`{}` is damaged", path.display())]
     DamagedMetadata {
@@ -97,7 +120,10 @@ impl LoadRecipe {
     /// The codes that a deployment reports for it, after `DEPLOYMENT_FAILURE`.
     pub fn error_codes(&self) -> Vec<ErrorCode> {
         match self {
-            Self::NotFound { .. } => vec![ErrorCode::LocalRecipeNotFound],
+            Self::NotFound { .. } | Self::NoPlatform { .. } => {
+                vec![ErrorCode::LocalRecipeNotFound]
+            }
+            Self::NoManifest { .. } => vec![ErrorCode::RecipeMissingManifest],
             Self::Read { .. } => vec![ErrorCode::IoError, ErrorCode::IoReadError],
             Self::Damaged { .. } => vec![ErrorCode::LocalRecipeCorrupted],
             Self::DamagedMetadata { .. } => vec![ErrorCode::RecipeMetadataParseError],
@@ -105,7 +131,40 @@ impl LoadRecipe {
     }
 }
 
+/// What a recipe is on this device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlatformRecipe {
+    /// The whole recipe.
+    pub recipe: Recipe,
+    /// The manifest for this device.
+    pub manifest: Manifest,
+    /// The lifecycle for this device, its variables not filled in.
+    pub lifecycle: Map<String, Value>,
+}
+
 impl PackageStore {
+    /// The recipe of a version, as it is on a device with these attributes. Blocks on the disk.
+    pub fn recipe_for_platform(
+        &self,
+        component: &ComponentName,
+        version: &Version,
+        attributes: &Attributes,
+    ) -> Result<PlatformRecipe, LoadRecipe> {
+        let recipe = self.load_recipe(component, version)?;
+        let (component, version) = (component.clone(), version.clone());
+        if recipe.manifests.is_empty() {
+            return Err(LoadRecipe::NoManifest { component, version });
+        }
+        let Some(selected) = recipe.select(attributes) else {
+            let attributes: Vec<String> =
+                attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let attributes = attributes.join(", ");
+            return Err(LoadRecipe::NoPlatform { component, version, attributes });
+        };
+        let (manifest, lifecycle) = (selected.manifest.clone(), selected.lifecycle);
+        Ok(PlatformRecipe { recipe, manifest, lifecycle })
+    }
+
     /// Keeps a recipe, durably. Blocks on the disk.
     pub fn save_recipe(&self, recipe: &Recipe, metadata: &Metadata) -> Result<(), StoreRecipe> {
         let format = |reason: String| StoreRecipe::Format {
