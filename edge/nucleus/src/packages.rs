@@ -7,13 +7,14 @@
 
 mod archive;
 mod artifact;
-mod blocking;
+pub(crate) mod blocking;
 mod digest;
 mod download;
 mod prepare;
 mod recipes;
 mod retry;
 pub mod source;
+mod unarchive;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

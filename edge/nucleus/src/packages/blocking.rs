@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether anybody still waits for the work.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancelled(Arc<AtomicBool>);
+pub(crate) struct Cancelled(Arc<AtomicBool>);
 
 impl Cancelled {
     /// Ends the work when nobody waits for it: to be asked once a piece.
@@ -27,17 +27,15 @@ impl Drop for CancelOnDrop {
 }
 
 /// Runs `work` on a thread for blocking work. When the future is dropped, `work` is told.
-pub(super) async fn run<T, E>(
-    work: impl FnOnce(&Cancelled) -> Result<T, E> + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: From<io::Error> + Send + 'static,
-{
+pub(crate) async fn run<T: Send + 'static>(
+    work: impl FnOnce(&Cancelled) -> T + Send + 'static,
+) -> T {
     let cancelled = Cancelled::default();
     let _guard = CancelOnDrop(cancelled.clone());
     match tokio::task::spawn_blocking(move || work(&cancelled)).await {
         Ok(result) => result,
-        Err(error) => Err(io::Error::other(error).into()),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down and drops this future too.
+        Err(_) => std::future::pending().await,
     }
 }

@@ -148,14 +148,14 @@ impl Wanted<'_> {
     }
 
     async fn put_in_place(&self, part: &Path) -> Result<(), PrepareArtifact> {
-        set_mode(part, self.mode).map_err(PrepareArtifact::Write)?;
-        fs::rename(part, self.path)
-            .await
-            .map_err(|source| PrepareArtifact::io("put in place", self.path, source))?;
-        match self.path.parent() {
-            Some(folder) => sync_dir(folder).map_err(PrepareArtifact::Write),
-            None => Ok(()),
-        }
+        let (part, path, mode) = (part.to_owned(), self.path.to_owned(), self.mode);
+        blocking::run(move |_| {
+            set_mode(&part, mode).map_err(PrepareArtifact::Write)?;
+            std::fs::rename(&part, &path)
+                .map_err(|source| PrepareArtifact::io("put in place", &path, source))?;
+            sync_dir(path.parent().unwrap_or(&path)).map_err(PrepareArtifact::Write)
+        })
+        .await
     }
 }
 

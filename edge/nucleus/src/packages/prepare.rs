@@ -5,19 +5,17 @@ use std::path::{Path, PathBuf};
 
 use marram_model::error_code::ErrorCode;
 use marram_model::{ComponentName, Version};
-use marram_os::file::{WriteFile, create_dir_all_mode, set_mode, sync_dir, write_atomically};
+use marram_os::file::{WriteFile, create_dir_all_mode, set_mode};
 use marram_recipe::{Artifact, Audience, Manifest, Permission, Recipe};
-use uuid::Uuid;
 
-use super::archive::{Unarchive, unpack};
+use super::archive::Unarchive;
 use super::artifact::{Location, ParseArtifactUri, locate, unarchived_name};
 use super::download::{Wanted, digest_of};
 use super::recipes::LoadRecipe;
 use super::retry::RetryPolicy;
 use super::source::{ArtifactRequest, ArtifactSource, FetchArtifact};
-use super::{
-    CleanUp, OPEN_FOLDER, PackageStore, UNFINISHED, blocking, children, digest, name_of, remove,
-};
+use super::unarchive::Unpacking;
+use super::{CleanUp, OPEN_FOLDER, PackageStore, blocking, digest};
 
 /// What bounds the preparation of artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +41,21 @@ impl Default for PrepareSettings {
 
 /// Why a component version cannot be made ready.
 #[derive(Debug, thiserror::Error)]
-#[error("artifact `{uri}` of {component} {version} cannot be made ready")]
+#[error("{} of {component} {version} cannot be made ready", what(artifact.as_deref()))]
 pub struct PrepareArtifacts {
     /// The component.
     pub component: ComponentName,
     /// Its version.
     pub version: Version,
-    /// The artifact, as the recipe has it.
-    pub uri: String,
+    /// The artifact's URI as the recipe has it; absent if their folders are in the way.
+    pub artifact: Option<String>,
     /// What is in the way.
     #[source]
     pub cause: PrepareArtifact,
+}
+
+fn what(artifact: Option<&str>) -> String {
+    artifact.map_or_else(|| "the folders".to_owned(), |uri| format!("artifact `{uri}`"))
 }
 
 impl PrepareArtifacts {
@@ -188,35 +190,31 @@ impl PackageStore {
         settings: &PrepareSettings,
     ) -> Result<(), PrepareArtifacts> {
         let (component, version) = (&recipe.component_name, &recipe.component_version);
+        let failed = |artifact: Option<&Artifact>, cause| PrepareArtifacts {
+            component: component.clone(),
+            version: version.clone(),
+            artifact: artifact.map(|artifact| artifact.uri.clone()),
+            cause,
+        };
         for folder in
             [self.paths.artifacts(component, version), self.paths.unarchived(component, version)]
         {
-            self.make_version_folder(&folder).map_err(|cause| PrepareArtifacts {
-                component: component.clone(),
-                version: version.clone(),
-                uri: String::new(),
-                cause,
-            })?;
+            make_version_folder(&folder).map_err(|cause| failed(None, cause))?;
         }
         for artifact in &manifest.artifacts {
             let one = OneArtifact { store: self, component, version, artifact, settings };
-            one.prepare(source).await.map_err(|cause| PrepareArtifacts {
-                component: component.clone(),
-                version: version.clone(),
-                uri: artifact.uri.clone(),
-                cause,
-            })?;
+            one.prepare(source).await.map_err(|cause| failed(Some(artifact), cause))?;
         }
         Ok(())
     }
+}
 
-    /// A folder `<root>/<component>/<version>`, open to look into on both levels.
-    fn make_version_folder(&self, folder: &Path) -> Result<(), PrepareArtifact> {
-        if let Some(component) = folder.parent() {
-            create_dir_all_mode(component, OPEN_FOLDER).map_err(PrepareArtifact::Write)?;
-        }
-        create_dir_all_mode(folder, OPEN_FOLDER).map_err(PrepareArtifact::Write)
+/// A folder `<root>/<component>/<version>`, open to look into on both levels.
+fn make_version_folder(folder: &Path) -> Result<(), PrepareArtifact> {
+    if let Some(component) = folder.parent() {
+        create_dir_all_mode(component, OPEN_FOLDER).map_err(PrepareArtifact::Write)?;
     }
+    create_dir_all_mode(folder, OPEN_FOLDER).map_err(PrepareArtifact::Write)
 }
 
 struct OneArtifact<'a> {
@@ -284,48 +282,15 @@ impl OneArtifact<'_> {
         wanted.fetch(source, self.settings).await
     }
 
-    /// Unpacks an archive, unless that archive is unpacked already.
-    ///
-    /// A marker beside the folder tells which archive it is from. It is written last and removed
-    /// first, so that a folder with a marker is complete.
     async fn unarchive(&self, archive: &Path, file_name: &str) -> Result<(), PrepareArtifact> {
-        let root = self.store.paths.unarchived(self.component, self.version);
-        let stem = unarchived_name(file_name);
-        let folder = root.join(stem);
-        let marker = root.join(format!(".unpacked-{stem}"));
-        let identity = digest_of(archive, &ring::digest::SHA256).await?;
-        if folder.is_dir() && std::fs::read(&marker).is_ok_and(|is| is == identity.as_bytes()) {
-            return Ok(());
-        }
-        for leftover in children(&root).map_err(PrepareArtifact::CleanUp)? {
-            let is_ours = name_of(&leftover).starts_with(UNFINISHED)
-                && name_of(&leftover).ends_with(&format!("-{stem}"));
-            if is_ours || leftover == marker {
-                remove(&leftover).map_err(PrepareArtifact::CleanUp)?;
-            }
-        }
-        let unfinished = root.join(format!("{UNFINISHED}{}-{stem}", Uuid::new_v4().simple()));
-        create_dir_all_mode(&unfinished, OPEN_FOLDER).map_err(PrepareArtifact::Write)?;
-        let unpacked = self.unpack_into(archive, &unfinished).await;
-        if unpacked.is_err() {
-            remove(&unfinished).map_err(PrepareArtifact::CleanUp)?;
-        }
-        unpacked?;
-        remove(&folder).map_err(PrepareArtifact::CleanUp)?;
-        std::fs::rename(&unfinished, &folder)
-            .map_err(|source| PrepareArtifact::io("put in place", &folder, source))?;
-        sync_dir(&root).map_err(PrepareArtifact::Write)?;
-        write_atomically(&marker, identity.as_bytes(), 0o644).map_err(PrepareArtifact::Write)
-    }
-
-    async fn unpack_into(&self, archive: &Path, folder: &Path) -> Result<(), PrepareArtifact> {
-        let free = marram_os::disk::free_bytes(folder)
-            .map_err(|source| PrepareArtifact::io("measure", folder, source))?;
-        let room = free.saturating_sub(self.settings.min_free_bytes);
-        let (archive, folder, mode) = (archive.to_owned(), folder.to_owned(), self.mode());
-        blocking::run(move |cancelled| unpack(&archive, &folder, mode, room, cancelled))
-            .await
-            .map_err(PrepareArtifact::Unarchive)
+        let unpacking = Unpacking {
+            archive: archive.to_owned(),
+            root: self.store.paths.unarchived(self.component, self.version),
+            stem: unarchived_name(file_name).to_owned(),
+            mode: self.mode(),
+            min_free_bytes: self.settings.min_free_bytes,
+        };
+        blocking::run(move |cancelled| unpacking.run(cancelled)).await
     }
 
     fn mode(&self) -> u32 {

@@ -2,7 +2,6 @@
 //! (recipes and deployments, B4, "Version of one component").
 
 use std::collections::BTreeMap;
-use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +17,7 @@ use marram_recipe::{Format, ParseRecipe, Recipe, Strictness};
 use super::{Candidate, NUCLEUS, Next, Query, Resolution, Resolve, Resolver};
 use crate::cloud::data_plane::{CallDataPlane, DataPlane};
 use crate::packages::source::BoxFuture;
-use crate::packages::{LoadRecipe, Metadata, PackageStore, RetryPolicy, StoreRecipe};
+use crate::packages::{LoadRecipe, Metadata, PackageStore, RetryPolicy, StoreRecipe, blocking};
 
 /// The group of deployments made on the device itself.
 const LOCAL_DEPLOYMENT: &str = "LOCAL_DEPLOYMENT";
@@ -106,9 +105,6 @@ pub enum ResolveComponents {
         #[source]
         source: StoreRecipe,
     },
-    /// The disk's thread ended.
-    #[error("the recipes on this device cannot be read")]
-    Disk(#[from] io::Error),
 }
 
 impl ResolveComponents {
@@ -124,7 +120,6 @@ impl ResolveComponents {
             Self::BadRecipe { .. } => vec![ErrorCode::RecipeParseError],
             Self::Load(error) => error.error_codes(),
             Self::Store { source, .. } => source.error_codes(),
-            Self::Disk(_) => vec![ErrorCode::IoError],
         }
     }
 }
@@ -163,7 +158,7 @@ impl Negotiation<'_> {
     }
 
     async fn find(&self, query: &Query) -> Result<Recipe, ResolveComponents> {
-        let local = self.local_candidate(query)?;
+        let local = self.local_candidate(query).await?;
         let Some(cloud) = self.cloud else {
             let offline = "the device is not connected to a cloud, and no stored version of";
             return local.ok_or_else(|| Resolve::no_version(query, offline).into());
@@ -189,20 +184,25 @@ impl Negotiation<'_> {
     }
 
     /// The running version if it does, otherwise the highest stored one that does.
-    fn local_candidate(&self, query: &Query) -> Result<Option<Recipe>, ResolveComponents> {
+    async fn local_candidate(&self, query: &Query) -> Result<Option<Recipe>, ResolveComponents> {
+        let (store, query) = (self.store.clone(), query.clone());
         let running = self.running.get(&query.component).cloned();
-        let stored = self.store.versions_of(&query.component).map_err(ResolveComponents::Load)?;
-        for version in running.into_iter().chain(stored).filter(|v| query.accepts(v)) {
-            match self.store.load_recipe(&query.component, &version) {
-                Ok(recipe) => return Ok(Some(recipe)),
-                // The cloud may have it whole.
-                Err(error) => tracing::warn!(
-                    error = &error as &(dyn std::error::Error + 'static),
-                    "a recipe on this device is passed over"
-                ),
+        blocking::run(move |_| {
+            let stored = store.versions_of(&query.component).map_err(ResolveComponents::Load)?;
+            let candidates = running.into_iter().chain(stored).filter(|v| query.accepts(v));
+            for version in candidates {
+                match store.load_recipe(&query.component, &version) {
+                    Ok(recipe) => return Ok(Some(recipe)),
+                    // The cloud may have it whole.
+                    Err(error) => tracing::warn!(
+                        error = &error as &(dyn std::error::Error + 'static),
+                        "a recipe on this device is passed over"
+                    ),
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
+        .await
     }
 
     fn needs_no_cloud(&self, query: &Query, local: &Recipe) -> bool {
@@ -242,11 +242,14 @@ impl Negotiation<'_> {
         };
         let (recipe, arn) = read_answer(query, answer)?;
         let metadata = Metadata { component_version_arn: Some(arn) };
-        self.store.save_recipe(&recipe, &metadata).map_err(|source| {
-            let component = query.component.clone();
-            ResolveComponents::Store { component, source }
-        })?;
-        Ok(recipe)
+        let store = self.store.clone();
+        blocking::run(move |_| match store.save_recipe(&recipe, &metadata) {
+            Ok(()) => Ok(recipe),
+            Err(source) => {
+                Err(ResolveComponents::Store { component: recipe.component_name, source })
+            }
+        })
+        .await
     }
 
     fn request(&self, query: &Query, local: Option<&Recipe>) -> ResolveComponentCandidatesRequest {
