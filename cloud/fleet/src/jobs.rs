@@ -320,3 +320,6 @@ fn check_details(details: Option<&StatusDetails>) -> Result<(), Reject> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

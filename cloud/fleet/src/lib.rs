@@ -19,6 +19,8 @@ mod paging;
 mod shadows;
 mod status;
 mod tags;
+#[cfg(test)]
+mod testing;
 mod thing_groups;
 mod unit;
 

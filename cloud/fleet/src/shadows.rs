@@ -246,3 +246,6 @@ fn failed(error: ApiError) -> Rejected {
     tracing::error!(%error, "a shadow request failed");
     Rejected::new(500, "Internal service failure")
 }
+
+#[cfg(test)]
+mod tests;

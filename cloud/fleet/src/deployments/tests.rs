@@ -1,1 +1,150 @@
+use serde_json::{Value, json};
 
+use super::*;
+use crate::testing::{TestFleet, request, wire};
+
+const GROUP: &str = "arn:aws:iot:us-east-1:123456789012:thinggroup/G";
+const THING: &str = "arn:aws:iot:us-east-1:123456789012:thing/core1";
+
+async fn create(t: &TestFleet, members: Value) -> Result<Value, ApiError> {
+    t.fleet.create_deployment(request(members)).await.map(|answer| wire(&answer))
+}
+
+async fn get(t: &TestFleet, id: &Value) -> Value {
+    wire(&t.fleet.get_deployment(request(json!({"deploymentId": id}))).await.unwrap())
+}
+
+fn components(version: &str) -> Value {
+    json!({"com.example.Hello": {"componentVersion": version}})
+}
+
+#[tokio::test]
+async fn a8_a_things_deployment_has_no_job() {
+    let t = TestFleet::with_core().await;
+    t.add_component("com.example.Hello", "1.0.0").await;
+    let made =
+        create(&t, json!({"targetArn": THING, "components": components("1.0.0")})).await.unwrap();
+    assert!(made.get("iotJobId").is_none());
+    let got = get(&t, &made["deploymentId"]).await;
+    assert_eq!(got["revisionId"], "1");
+    assert_eq!(got["deploymentStatus"], "ACTIVE");
+    assert_eq!(got["isLatestForTarget"], true);
+    assert_eq!(got["components"], components("1.0.0"));
+    assert_eq!(
+        got["deploymentPolicies"],
+        json!({
+            "failureHandlingPolicy": "ROLLBACK",
+            "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
+            "configurationValidationPolicy": {"timeoutInSeconds": 30},
+        })
+    );
+}
+
+#[tokio::test]
+async fn a9_a_new_revision_takes_the_place_of_the_one_before() {
+    let t = TestFleet::with_core().await;
+    let first = create(&t, json!({"targetArn": GROUP, "deploymentName": "d1"})).await.unwrap();
+    assert!(first["iotJobArn"].as_str().unwrap().contains(":job/"));
+    let second = create(&t, json!({"targetArn": GROUP})).await.unwrap();
+    assert_eq!(get(&t, &second["deploymentId"]).await["revisionId"], "2");
+    let before = get(&t, &first["deploymentId"]).await;
+    assert_eq!(before["deploymentStatus"], "CANCELED");
+    assert_eq!(before["isLatestForTarget"], false);
+    let list = |history: &str| {
+        let asked = json!({"targetArn": GROUP, "historyFilter": history});
+        t.fleet.list_deployments(request(asked))
+    };
+    assert_eq!(list("LATEST_ONLY").await.unwrap().deployments.len(), 1);
+    let all = list("ALL").await.unwrap().deployments;
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[0].revision_id, "2");
+}
+
+#[tokio::test]
+async fn a10_merge_must_be_the_json_of_an_object() {
+    let t = TestFleet::with_core().await;
+    t.add_component("com.example.Hello", "1.0.0").await;
+    let with = |update: Value| {
+        let spec = json!({"componentVersion": "1.0.0", "configurationUpdate": update});
+        create(&t, json!({"targetArn": GROUP, "components": {"com.example.Hello": spec}}))
+    };
+    for merge in ["not json", "[1]"] {
+        let error = with(json!({"merge": merge})).await.unwrap_err();
+        assert_eq!((error.code, error.status), ("ValidationException", 400));
+        assert!(error.message.contains("merge"), "{error}");
+    }
+    assert!(with(json!({"reset": ["a"]})).await.is_err());
+    with(json!({"reset": ["/a", ""], "merge": "{\"k\":{\"n\":1}}"})).await.unwrap();
+    let document = &t.job("$next/namespace-aws-gg-deployment/get", json!({})).await.payload["execution"]
+        ["jobDocument"];
+    let update = &document["components"]["com.example.Hello"]["configurationUpdate"];
+    assert_eq!(*update, json!({"merge": {"k": {"n": 1}}, "reset": ["/a", ""]}));
+}
+
+#[tokio::test]
+async fn a11_an_active_deployment_is_cancelled_before_it_is_deleted() {
+    let t = TestFleet::with_core().await;
+    let id = create(&t, json!({"targetArn": GROUP})).await.unwrap()["deploymentId"].clone();
+    let asked = || request(json!({"deploymentId": id}));
+    let error = t.fleet.delete_deployment(asked()).await.unwrap_err();
+    assert_eq!((error.code, error.status), ("ConflictException", 409));
+    assert!(!t.fleet.cancel_deployment(asked()).await.unwrap().message.is_empty());
+    assert_eq!(t.fleet.cancel_deployment(asked()).await.unwrap_err().status, 409);
+    t.fleet.delete_deployment(asked()).await.unwrap();
+    assert_eq!(t.fleet.get_deployment(asked()).await.unwrap_err().status, 404);
+    let next = create(&t, json!({"targetArn": GROUP})).await.unwrap();
+    assert_eq!(get(&t, &next["deploymentId"]).await["revisionId"], "2");
+}
+
+#[tokio::test]
+async fn a12_an_unknown_target_or_component_is_named() {
+    let t = TestFleet::with_core().await;
+    let nope = "arn:aws:iot:us-east-1:123456789012:thinggroup/Nope";
+    let error = create(&t, json!({"targetArn": nope})).await.unwrap_err();
+    assert_eq!((error.code, error.status), ("ResourceNotFoundException", 404));
+    assert_eq!(error.members["resourceId"], nope);
+    assert_eq!(error.members["resourceType"], "thingGroup");
+    let missing = create(&t, json!({"targetArn": GROUP, "components": components("1.0.0")})).await;
+    assert_eq!(missing.unwrap_err().code, "ResourceNotFoundException");
+    let foreign = "arn:aws:iot:us-east-1:999999999999:thinggroup/G";
+    assert_eq!(create(&t, json!({"targetArn": foreign})).await.unwrap_err().status, 404);
+}
+
+#[tokio::test]
+async fn a13_a_subgroup_has_one_parent_whose_next_revision_replaces_it() {
+    let t = TestFleet::with_core().await;
+    t.add_group("S", None).await;
+    t.add_group("H", None).await;
+    let arn = |name: &str| format!("arn:aws:iot:us-east-1:123456789012:thinggroup/{name}");
+    let error =
+        create(&t, json!({"targetArn": THING, "parentTargetArn": GROUP})).await.unwrap_err();
+    assert_eq!(error.status, 400);
+    let sub = json!({"targetArn": arn("S"), "parentTargetArn": GROUP});
+    let sub = create(&t, sub).await.unwrap();
+    let other = json!({"targetArn": arn("S"), "parentTargetArn": arn("H")});
+    assert_eq!(create(&t, other).await.unwrap_err().code, "ConflictException");
+    create(&t, json!({"targetArn": GROUP})).await.unwrap();
+    assert_eq!(get(&t, &sub["deploymentId"]).await["deploymentStatus"], "CANCELED");
+}
+
+#[tokio::test]
+async fn one_client_token_makes_one_deployment() {
+    let t = TestFleet::with_core().await;
+    let asked = json!({"targetArn": GROUP, "clientToken": "t-1"});
+    let first = create(&t, asked.clone()).await.unwrap();
+    assert_eq!(create(&t, asked).await.unwrap(), first);
+    assert_eq!(get(&t, &first["deploymentId"]).await["revisionId"], "1");
+    let error = create(&t, json!({"targetArn": THING, "clientToken": "t-1"})).await.unwrap_err();
+    assert_eq!(error.code, "ConflictException");
+}
+
+#[tokio::test]
+async fn everything_outlives_a_restart() {
+    let t = TestFleet::with_core().await;
+    let made = create(&t, json!({"targetArn": GROUP})).await.unwrap();
+    let t = t.restart().await;
+    assert_eq!(get(&t, &made["deploymentId"]).await["deploymentStatus"], "ACTIVE");
+    let next = t.job("$next/namespace-aws-gg-deployment/get", json!({})).await;
+    assert_eq!(next.payload["execution"]["jobId"], made["iotJobId"]);
+    assert_eq!(next.payload["execution"]["versionNumber"], 1);
+}
