@@ -1,1 +1,0 @@
-//! The gateway's limits: how many devices, how large, how long.
