@@ -12,7 +12,8 @@ use marram_model::data_plane::{
 use marram_model::error_code::ErrorCode;
 use marram_model::{ComponentName, Version};
 use marram_recipe::platform::Attributes;
-use marram_recipe::{Format, ParseRecipe, Recipe, Strictness};
+use marram_recipe::{ComponentType, Format, Manifest, ParseRecipe, Recipe, Strictness};
+use serde_json::Map;
 
 use super::{Candidate, NUCLEUS, Next, Query, Resolution, Resolve, Resolver};
 use crate::cloud::data_plane::{CallDataPlane, DataPlane};
@@ -150,21 +151,30 @@ impl Negotiation<'_> {
             match resolver.next()? {
                 Next::Done(resolution) => return Ok(resolution),
                 Next::Query(query) => {
-                    let recipe = self.find(&query).await?;
+                    let recipe = self.find(&query, resolver.running_nucleus.as_ref()).await?;
                     resolver.answer(&query, Candidate::from(&recipe))?;
                 }
             }
         }
     }
 
-    async fn find(&self, query: &Query) -> Result<Recipe, ResolveComponents> {
+    async fn find(
+        &self,
+        query: &Query,
+        running_nucleus: Option<&Version>,
+    ) -> Result<Recipe, ResolveComponents> {
+        if query.component.as_str() == NUCLEUS
+            && let Some(running) = running_nucleus.filter(|running| query.accepts(running))
+        {
+            return self.own_nucleus(query, running).await;
+        }
         let local = self.local_candidate(query).await?;
         let Some(cloud) = self.cloud else {
             let offline = "the device is not connected to a cloud, and no stored version of";
             return local.ok_or_else(|| Resolve::no_version(query, offline).into());
         };
         if let Some(local) = &local
-            && self.needs_no_cloud(query, local)
+            && query.requirements.contains_key(LOCAL_DEPLOYMENT)
         {
             return Ok(local.clone());
         }
@@ -205,10 +215,33 @@ impl Negotiation<'_> {
         .await
     }
 
-    fn needs_no_cloud(&self, query: &Query, local: &Recipe) -> bool {
-        let is_running = self.running.get(&query.component) == Some(&local.component_version);
-        let is_nucleus = query.component.as_str() == NUCLEUS;
-        query.requirements.contains_key(LOCAL_DEPLOYMENT) || (is_nucleus && is_running)
+    /// This program's own recipe. The cloud is not asked: another cloud's nucleus of the same
+    /// version is another program. One that is not stored has nothing to say but its version.
+    async fn own_nucleus(
+        &self,
+        query: &Query,
+        running: &Version,
+    ) -> Result<Recipe, ResolveComponents> {
+        let recipe = Recipe {
+            component_name: query.component.clone(),
+            component_version: running.clone(),
+            component_type: ComponentType::Nucleus,
+            component_description: None,
+            component_publisher: None,
+            component_source: None,
+            default_configuration: Map::new(),
+            dependencies: BTreeMap::new(),
+            manifests: vec![Manifest::default()],
+            lifecycle: Map::new(),
+        };
+        let store = self.store.clone();
+        blocking::run(move |_| {
+            match store.load_recipe(&recipe.component_name, &recipe.component_version) {
+                Ok(stored) => Ok(stored),
+                Err(_) => keep(&store, recipe, &Metadata::default()),
+            }
+        })
+        .await
     }
 
     /// The cloud's choice, kept in the store. Asks again for ever only where there is nothing to
@@ -243,13 +276,7 @@ impl Negotiation<'_> {
         let (recipe, arn) = read_answer(query, answer)?;
         let metadata = Metadata { component_version_arn: Some(arn) };
         let store = self.store.clone();
-        blocking::run(move |_| match store.save_recipe(&recipe, &metadata) {
-            Ok(()) => Ok(recipe),
-            Err(source) => {
-                Err(ResolveComponents::Store { component: recipe.component_name, source })
-            }
-        })
-        .await
+        blocking::run(move |_| keep(&store, recipe, &metadata)).await
     }
 
     fn request(&self, query: &Query, local: Option<&Recipe>) -> ResolveComponentCandidatesRequest {
@@ -264,6 +291,17 @@ impl Negotiation<'_> {
                     .collect(),
             }],
         }
+    }
+}
+
+fn keep(
+    store: &PackageStore,
+    recipe: Recipe,
+    metadata: &Metadata,
+) -> Result<Recipe, ResolveComponents> {
+    match store.save_recipe(&recipe, metadata) {
+        Ok(()) => Ok(recipe),
+        Err(source) => Err(ResolveComponents::Store { component: recipe.component_name, source }),
     }
 }
 

@@ -95,8 +95,19 @@ impl Device {
         version: &str,
         cloud: Option<&FakeCloud>,
     ) -> Result<Resolution, ResolveComponents> {
-        let roots = [("A".parse().unwrap(), version.parse().unwrap())].into();
-        let resolver = Resolver::new(group, [(group.to_owned(), roots)].into(), None);
+        self.resolve_root("A", group, version, cloud).await
+    }
+
+    async fn resolve_root(
+        &self,
+        root: &str,
+        group: &str,
+        version: &str,
+        cloud: Option<&FakeCloud>,
+    ) -> Result<Resolution, ResolveComponents> {
+        let roots = [(root.parse().unwrap(), version.parse().unwrap())].into();
+        let nucleus = Some(Version::new(2, 17, 0));
+        let resolver = Resolver::new(group, [(group.to_owned(), roots)].into(), nucleus);
         let retry = RetryPolicy { network_attempts: Some(3), ..RetryPolicy::default() };
         let negotiation = Negotiation {
             store: &self.store,
@@ -173,4 +184,16 @@ async fn refusals_have_their_codes() {
         assert_eq!(error.error_codes().last(), Some(&code), "{error}");
         assert_eq!(cloud.calls(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_nucleus_that_runs_needs_no_cloud() {
+    let device = Device::with_stored(&[]);
+    let cloud = FakeCloud::new(&[Answer::Version(NUCLEUS, "2.99.0")]);
+    let resolution =
+        device.resolve_root(NUCLEUS, "thinggroup/G", "2.17.0", Some(&cloud)).await.unwrap();
+    assert_eq!(cloud.calls(), 0);
+    assert_eq!(resolution.components[NUCLEUS].component_type, ComponentType::Nucleus);
+    let stored = device.store.load_recipe(&NUCLEUS.parse().unwrap(), &Version::new(2, 17, 0));
+    assert_eq!(stored.unwrap().manifests.len(), 1, "it must be found when it is composed");
 }
