@@ -9,6 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Cancelled(Arc<AtomicBool>);
 
 impl Cancelled {
+    /// Nobody waits any more.
+    pub(super) fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the work when nobody waits for it: to be asked once a piece.
     pub(super) fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Relaxed) {
@@ -22,7 +27,7 @@ struct CancelOnDrop(Cancelled);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
 }
 

@@ -51,17 +51,32 @@ fn files_and_folders_get_their_modes() {
 
 #[test]
 fn an_entry_outside_the_folder_is_refused() {
-    for name in ["../evil", "a/../../evil", "/etc/evil"] {
+    for name in ["../evil", "a/../../evil"] {
         let fixture = Fixture::new();
         let archive = fixture.pack(&[(name, b"x")]);
-        let result = fixture.unpack(&archive, u64::MAX);
-        let outside = fixture.dir.path().join("evil").exists();
-        assert!(!outside, "{name}");
-        // Some spellings are made harmless by the reader instead.
-        if result.is_ok() {
-            assert!(!Path::new("/etc/evil").exists(), "{name}");
-        }
+        let error = fixture.unpack(&archive, u64::MAX).unwrap_err();
+        assert!(matches!(&error, Unarchive::Escapes(entry) if entry == name), "{error}");
+        assert!(!fixture.dir.path().join("evil").exists());
     }
+}
+
+#[test]
+fn an_absolute_entry_stays_within_the_folder() {
+    let fixture = Fixture::new();
+    let outside = fixture.dir.path().join("evil");
+    let archive = fixture.pack(&[(outside.to_str().unwrap(), b"x")]);
+    let _ = fixture.unpack(&archive, u64::MAX);
+    assert!(!outside.exists());
+}
+
+#[test]
+fn unpacking_that_nobody_waits_for_ends() {
+    let fixture = Fixture::new();
+    let archive = fixture.pack(&[("a", b"x")]);
+    let cancelled = Cancelled::default();
+    cancelled.cancel();
+    let result = unpack(&archive, &fixture.folder(), 0o640, u64::MAX, &cancelled);
+    assert!(matches!(result, Err(Unarchive::Write(_))), "{result:?}");
 }
 
 #[test]
