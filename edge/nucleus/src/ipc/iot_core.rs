@@ -4,20 +4,27 @@
 //! and what waits while offline. They meet in [`IotCore`] and in one bounded channel of incoming
 //! messages.
 
+mod cloud_filter;
+mod event;
+pub(super) mod fan_out;
+pub(super) mod requests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use marram_mqtt::{Publish, QoS};
+use tokio::sync::mpsc;
 
 /// A future behind a trait object.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The device's connection to AWS IoT Core, as components may use it.
 ///
-/// Messages that arrive go into the channel whose receiving end is
-/// [`IpcSettings::iot_messages`](super::IpcSettings::iot_messages), each once however many filters
-/// select it; the server ignores those that no component asked for, so forwarding more is harmless.
+/// Messages that arrive go into the channel whose receiving end is [`IotLink::messages`], each once
+/// however many filters select it; the server ignores those that no component asked for, so
+/// forwarding more is harmless.
 pub trait IotCore: fmt::Debug + Send + Sync + 'static {
     /// Hands over a message. It takes its place in the order of messages before this returns; the
     /// future ends when the message is accepted for sending, not when the cloud has it.
@@ -31,6 +38,15 @@ pub trait IotCore: fmt::Debug + Send + Sync + 'static {
     /// Ends a subscription of [`IotCore::subscribe`]; nothing else of the connection may suffer
     /// if it uses the same filter for itself.
     fn unsubscribe(&self, filter: String) -> BoxFuture<()>;
+}
+
+/// Both directions of the connection to AWS IoT Core.
+#[derive(Debug)]
+pub struct IotLink {
+    /// Takes requests.
+    pub iot_core: Arc<dyn IotCore>,
+    /// Gives every message that arrived. The server takes each within a bounded time.
+    pub messages: mpsc::Receiver<Publish>,
 }
 
 /// Why a message was not accepted. The text follows `Publish to topic … failed: `.

@@ -1,0 +1,471 @@
+//! One client's connection from its first byte to its last.
+//!
+//! A session is one task of two halves. The reading half handles requests one after the other, so
+//! that they take effect in the order in which they arrived; the writing half empties the
+//! [`Outbox`] meanwhile, so that a request that has to wait never keeps events from being sent.
+//! What depends on the cloud (both IoT Core operations) is begun in order and answered later.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use marram_ipc::connection::{CloseReason, Event, ServerConnection};
+use marram_ipc::reply::EMPTY;
+use marram_ipc::shapes::{self, PublishToTopicRequest, SubscribeToTopicRequest};
+use marram_ipc::{IpcError, Operation};
+use marram_model::ComponentName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::authorizer::Service;
+use super::configuration::{self, Update};
+use super::iot_core::requests::{self, Limits};
+use super::outbox::Outbox;
+use super::pubsub::{self, LocalFilter};
+use super::server::Shared;
+use super::state;
+
+/// A client must send CONNECT within this time.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// A client that takes nothing of what waits for it for so long is disconnected.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest wait for a refused client to close first, so that it sees the refusal.
+const DENIAL_DEADLINE: Duration = Duration::from_secs(1);
+/// Room that each read of the socket gets, in bytes.
+const READ_BYTES: usize = 16 * 1024;
+/// A write buffer of more bytes is given back when it is empty.
+const KEPT_WRITE_BYTES: usize = 256 * 1024;
+/// Requests of one client that may wait for the cloud at the same time; the next one waits before
+/// it is read.
+const MAX_PENDING: usize = 256;
+
+/// A stream of one of the server's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct StreamKey {
+    pub(super) connection: u64,
+    pub(super) stream: i32,
+}
+
+/// Why a session is over.
+#[derive(Debug, thiserror::Error)]
+enum EndSession {
+    #[error("the client closed the connection")]
+    ClosedByClient,
+    #[error("the client sent no CONNECT within {CONNECT_DEADLINE:?}")]
+    NoConnect,
+    #[error("the connection is to be closed")]
+    Closed(#[source] CloseReason),
+    #[error("reading failed")]
+    Read(#[source] io::Error),
+    #[error("writing failed")]
+    Write(#[source] io::Error),
+    #[error("the client read nothing for {WRITE_DEADLINE:?}")]
+    NotReading,
+}
+
+/// Serves one client until it or the server ends the connection.
+pub(super) async fn serve(mut socket: UnixStream, server: Arc<Shared>, id: u64) {
+    let outbox = Arc::new(Outbox::new(server.dropped_events.clone()));
+    let mut session = Session {
+        id,
+        server,
+        outbox: outbox.clone(),
+        connection: ServerConnection::new(),
+        component: None,
+        subscriptions: HashMap::new(),
+        pending: JoinSet::new(),
+        watches: JoinSet::new(),
+    };
+    let (mut reader, mut writer) = socket.split();
+    let mut unsent = BytesMut::new();
+    let end = tokio::select! {
+        end = session.read(&mut reader) => end,
+        end = write(&outbox, &mut writer, &mut unsent) => end,
+    };
+    if let EndSession::Closed(reason) = &end {
+        let deadline = Instant::now() + DENIAL_DEADLINE;
+        outbox.take(&mut unsent);
+        let _ = timeout_at(deadline, writer.write_all_buf(&mut unsent)).await;
+        if *reason == CloseReason::Denied {
+            wait_for_close(&mut reader, deadline).await;
+        }
+    }
+    session.log(&end);
+}
+
+/// Waits until the client closes the connection.
+async fn wait_for_close(reader: &mut ReadHalf<'_>, deadline: Instant) {
+    let mut ignored = [0; 256];
+    while matches!(timeout_at(deadline, reader.read(&mut ignored)).await, Ok(Ok(1..))) {}
+}
+
+/// Sends what is queued, for ever.
+async fn write(outbox: &Outbox, writer: &mut WriteHalf<'_>, unsent: &mut BytesMut) -> EndSession {
+    loop {
+        outbox.take(unsent);
+        if unsent.is_empty() {
+            if unsent.capacity() > KEPT_WRITE_BYTES {
+                *unsent = BytesMut::new();
+            }
+            outbox.filled().await;
+            continue;
+        }
+        while !unsent.is_empty() {
+            match timeout(WRITE_DEADLINE, writer.write_buf(unsent)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return EndSession::Write(error),
+                Err(_) => return EndSession::NotReading,
+            }
+        }
+    }
+}
+
+struct Session {
+    id: u64,
+    server: Arc<Shared>,
+    outbox: Arc<Outbox>,
+    connection: ServerConnection,
+    component: Option<ComponentName>,
+    subscriptions: HashMap<i32, Subscription>,
+    /// Requests that wait for the cloud; each yields its stream if that ended with an error.
+    pending: JoinSet<Option<i32>>,
+    /// Watches of configurations.
+    watches: JoinSet<()>,
+}
+
+/// What a stream is subscribed to.
+enum Subscription {
+    Local(LocalFilter),
+    IotCore,
+    Configuration(AbortHandle),
+}
+
+/// When a request that was begun is answered.
+enum Answer {
+    Now(Bytes),
+    Later,
+}
+
+impl Session {
+    async fn read(&mut self, reader: &mut ReadHalf<'_>) -> EndSession {
+        let connect_deadline = Instant::now() + CONNECT_DEADLINE;
+        loop {
+            self.outbox.room_for_replies().await;
+            let input = self.connection.input();
+            input.reserve(READ_BYTES);
+            tokio::select! {
+                read = reader.read_buf(input) => match read {
+                    Ok(0) => return EndSession::ClosedByClient,
+                    Ok(_) => {}
+                    Err(error) => return EndSession::Read(error),
+                },
+                Some(done) = self.pending.join_next() => {
+                    self.finish(done.ok().flatten());
+                    continue;
+                }
+                () = sleep_until(connect_deadline), if self.component.is_none() => {
+                    return EndSession::NoConnect;
+                }
+            }
+            while let Some(event) = self.connection.next_event() {
+                if let Some(end) = self.handle(event).await {
+                    return end;
+                }
+            }
+            self.send_output();
+        }
+    }
+
+    async fn handle(&mut self, event: Event) -> Option<EndSession> {
+        let end = match event {
+            Event::Connect { token } => self.connect(&token),
+            Event::Request { stream, operation, payload } => {
+                self.request(stream, operation, &payload).await;
+                self.make_room_for_pending().await;
+                None
+            }
+            Event::StreamClosed { stream } => {
+                self.unsubscribe(stream);
+                None
+            }
+            Event::Close(reason) => Some(reason),
+        };
+        if end.is_some() {
+            self.send_output();
+        }
+        end.map(EndSession::Closed)
+    }
+
+    fn connect(&mut self, token: &str) -> Option<CloseReason> {
+        self.component = self.server.tokens.owner(token);
+        if self.component.is_some() {
+            self.connection.accept();
+            return None;
+        }
+        self.connection.deny();
+        Some(CloseReason::Denied)
+    }
+
+    /// Hands over what the protocol itself has to say.
+    fn send_output(&mut self) {
+        let output = self.connection.output();
+        if !output.is_empty() {
+            self.outbox.send(output);
+            output.clear();
+        }
+    }
+
+    async fn make_room_for_pending(&mut self) {
+        while self.pending.len() >= MAX_PENDING
+            && let Some(done) = self.pending.join_next().await
+        {
+            self.finish(done.ok().flatten());
+        }
+    }
+
+    /// Cleans up after a request whose stream ended with an error.
+    fn finish(&mut self, ended: Option<i32>) {
+        if let Some(stream) = ended {
+            self.subscriptions.remove(&stream);
+            self.connection.stream_ended(stream);
+        }
+    }
+
+    async fn request(&mut self, stream: i32, operation: Operation, payload: &[u8]) {
+        let Some(component) = self.component.clone() else {
+            return;
+        };
+        match self.answer(&component, stream, operation, payload).await {
+            Ok(Answer::Now(response)) => self.outbox.respond(stream, operation, &response),
+            Ok(Answer::Later) => {}
+            Err(error) => {
+                self.outbox.fail(stream, &error);
+                self.connection.stream_ended(stream);
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        operation: Operation,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        match operation {
+            Operation::PublishToTopic => self.publish(component, payload).await,
+            Operation::SubscribeToTopic => self.subscribe(component, stream, payload),
+            Operation::PublishToIoTCore => self.publish_to_cloud(component, stream, payload),
+            Operation::SubscribeToIoTCore => self.subscribe_to_cloud(component, stream, payload),
+            Operation::GetConfiguration => {
+                let request = shapes::parse(operation, payload)?;
+                let response = configuration::get(&self.server.config, component, &request)?;
+                Ok(Answer::Now(response.into()))
+            }
+            Operation::UpdateConfiguration => {
+                let update = Update::check(component, shapes::parse(operation, payload)?)?;
+                self.update_configuration(update).await
+            }
+            Operation::SubscribeToConfigurationUpdate => {
+                let request = shapes::parse(operation, payload)?;
+                self.watch_configuration(component, stream, request)
+            }
+            Operation::UpdateState => {
+                let request = shapes::parse(operation, payload)
+                    .map_err(|error| IpcError::service(error.message))?;
+                state::update(&*self.server.states, component, &request)?;
+                Ok(Answer::empty())
+            }
+            unsupported => Err(IpcError::unsupported(unsupported)),
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        component: &ComponentName,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::PublishToTopic;
+        let request: PublishToTopicRequest<'_> = shapes::parse(operation, payload)?;
+        let (topic, body) = pubsub::check_publish(&request, |topic| {
+            self.server.authorizer.authorize(component, Service::PubSub, operation, topic)
+        })?;
+        self.server.pubsub.publish(component, topic, body).await;
+        Ok(Answer::empty())
+    }
+
+    fn subscribe(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToTopic;
+        let request: SubscribeToTopicRequest = shapes::parse(operation, payload)?;
+        let filter = pubsub::check_subscribe(&request, |filter| {
+            self.server.authorizer.authorize(component, Service::PubSub, operation, filter)
+        })?;
+        self.add_lane(component, stream, operation, filter);
+        let filter =
+            self.server.pubsub.subscribe(self.key(stream), component, &self.outbox, &request)?;
+        self.subscriptions.insert(stream, Subscription::Local(filter));
+        Ok(Answer::empty())
+    }
+
+    fn publish_to_cloud(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::PublishToIoTCore;
+        let request = shapes::parse(operation, payload)?;
+        let limits = Limits::from_config(&self.server.config);
+        let message = requests::check_publish(request, limits, |topic| {
+            self.server.authorizer.authorize(component, Service::MqttProxy, operation, topic)
+        })?;
+        let topic = message.topic.clone();
+        let Some(fan_out) = &self.server.fan_out else {
+            let reason = "Cannot publish because device is configured to run offline";
+            return Err(requests::publish_failed(&topic, reason));
+        };
+        let accepted = fan_out.iot_core().publish(message);
+        let outbox = self.outbox.clone();
+        self.pending.spawn(async move {
+            match accepted.await {
+                Ok(()) => outbox.respond(stream, operation, EMPTY),
+                Err(error) => {
+                    outbox.fail(stream, &requests::publish_failed(&topic, &error.reason));
+                }
+            }
+            None
+        });
+        Ok(Answer::Later)
+    }
+
+    fn subscribe_to_cloud(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToIoTCore;
+        let request = shapes::parse(operation, payload)?;
+        let limits = Limits::from_config(&self.server.config);
+        let (filter, qos) = requests::check_subscribe(request, limits, |filter| {
+            self.server.authorizer.authorize(component, Service::MqttProxy, operation, filter)
+        })?;
+        let Some(fan_out) = self.server.fan_out.clone() else {
+            let reason = "Cannot subscribe because device is configured to run offline";
+            return Err(requests::subscribe_failed(&filter, reason));
+        };
+        let key = self.key(stream);
+        self.add_lane(component, stream, operation, &filter);
+        fan_out.add(key, &self.outbox, filter.clone(), qos);
+        self.subscriptions.insert(stream, Subscription::IotCore);
+        let outbox = self.outbox.clone();
+        self.pending.spawn(async move {
+            let Err(error) = fan_out.clone().established(key).await else {
+                outbox.respond(stream, operation, EMPTY);
+                return None;
+            };
+            fan_out.remove(key);
+            outbox.fail_if_open(stream, &requests::subscription_refused(&filter, &error));
+            Some(stream)
+        });
+        Ok(Answer::Later)
+    }
+
+    async fn update_configuration(&mut self, update: Update) -> Result<Answer, IpcError> {
+        let (config, clock) = (self.server.config.clone(), self.server.clock.clone());
+        let applied = tokio::task::spawn_blocking(move || update.apply(&config, &*clock)).await;
+        applied.unwrap_or_else(|error| Err(IpcError::service(error.to_string())))?;
+        Ok(Answer::empty())
+    }
+
+    fn watch_configuration(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        request: shapes::SubscribeToConfigurationUpdateRequest,
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToConfigurationUpdate;
+        let watch = configuration::Subscription::begin(&self.server.config, component, request)?;
+        self.add_lane(component, stream, operation, watch.component());
+        while self.watches.try_join_next().is_some() {}
+        let task = self.watches.spawn(watch.run(self.outbox.clone(), stream));
+        self.subscriptions.insert(stream, Subscription::Configuration(task));
+        Ok(Answer::empty())
+    }
+
+    fn add_lane(
+        &self,
+        component: &ComponentName,
+        stream: i32,
+        operation: Operation,
+        resource: &str,
+    ) {
+        if let Some(event_type) = operation.event_type() {
+            let subscriber = format!("{component}: {resource}");
+            self.outbox.add_lane(stream, event_type, subscriber);
+        }
+    }
+
+    fn key(&self, stream: i32) -> StreamKey {
+        StreamKey { connection: self.id, stream }
+    }
+
+    /// Ends a stream that the client has closed.
+    fn unsubscribe(&mut self, stream: i32) {
+        if let Some(subscription) = self.subscriptions.remove(&stream) {
+            self.end(stream, &subscription);
+        }
+        self.outbox.remove_lane(stream);
+    }
+
+    fn end(&self, stream: i32, subscription: &Subscription) {
+        match subscription {
+            Subscription::Local(filter) => {
+                self.server.pubsub.unsubscribe(self.key(stream), filter);
+            }
+            Subscription::IotCore => {
+                if let Some(fan_out) = &self.server.fan_out {
+                    fan_out.remove(self.key(stream));
+                }
+            }
+            Subscription::Configuration(task) => task.abort(),
+        }
+    }
+
+    fn log(&self, end: &EndSession) {
+        let component = self.component.as_ref().map_or("unknown", ComponentName::as_str);
+        let source = std::error::Error::source(end).map(ToString::to_string);
+        let source = source.unwrap_or_default();
+        match end {
+            EndSession::ClosedByClient => {
+                tracing::debug!(component, "an IPC client closed its connection");
+            }
+            _ => tracing::warn!(component, source, "an IPC connection was ended: {end}"),
+        }
+    }
+}
+
+impl Drop for Session {
+    /// Also when the server's shutdown cuts the session off.
+    fn drop(&mut self) {
+        for (stream, subscription) in std::mem::take(&mut self.subscriptions) {
+            self.end(stream, &subscription);
+        }
+    }
+}
+
+impl Answer {
+    fn empty() -> Self {
+        Self::Now(Bytes::from_static(EMPTY))
+    }
+}

@@ -1,0 +1,120 @@
+//! The server as its clients see it: a real socket, a real configuration, a cloud that is played.
+
+mod client;
+mod cloud;
+mod configuration;
+mod connection;
+mod iot_core;
+mod pubsub;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use marram_ipc::shapes::ReportedLifecycleState;
+use marram_model::ComponentName;
+use marram_mqtt::Publish;
+use marram_os::clock::{Clock, ManualClock};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::iot_core::IotLink;
+use super::state::{StateReports, UnknownComponent};
+use super::{IpcServer, IpcSettings};
+use crate::config::ConfigStore;
+use crate::paths::NucleusPaths;
+use crate::supervisor::tokens::Tokens;
+use client::Client;
+use cloud::PlayedCloud;
+
+/// 2023-11-14T22:13:20Z.
+const START_MS: i64 = 1_700_000_000_000;
+
+/// Everything that the IPC server of a device stands on.
+struct Device {
+    folder: TempDir,
+    config: ConfigStore,
+    tokens: Tokens,
+    states: Arc<Reports>,
+    clock: ManualClock,
+    cloud: Arc<PlayedCloud>,
+    from_cloud: mpsc::Sender<Publish>,
+    server: IpcServer,
+}
+
+#[derive(Debug, Default)]
+struct Reports(Mutex<Vec<(String, ReportedLifecycleState)>>);
+
+impl StateReports for Reports {
+    fn report_state(
+        &self,
+        component: &ComponentName,
+        state: ReportedLifecycleState,
+    ) -> Result<(), UnknownComponent> {
+        if component.as_str() == "com.example.Gone" {
+            return Err(UnknownComponent);
+        }
+        self.0.lock().unwrap().push((component.to_string(), state));
+        Ok(())
+    }
+}
+
+impl Device {
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = ManualClock::at_ms(START_MS);
+        let paths = NucleusPaths::new(folder.path());
+        let config = ConfigStore::open(&paths, None, clock.shared()).unwrap();
+        let tokens = Tokens::default();
+        let states = Arc::new(Reports::default());
+        let cloud = Arc::new(PlayedCloud::default());
+        let (from_cloud, messages) = mpsc::channel(16);
+        let server = IpcServer::start(IpcSettings {
+            socket_path: paths.ipc_socket(),
+            config: config.clone(),
+            tokens: tokens.clone(),
+            states: states.clone(),
+            iot_core: Some(IotLink { iot_core: cloud.clone(), messages }),
+            clock: clock.shared(),
+        })
+        .unwrap();
+        Self { folder, config, tokens, states, clock, cloud, from_cloud, server }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("ipc.socket")
+    }
+
+    /// Connects a component that may do everything with topics below `allowed`.
+    async fn component(&self, name: &str, allowed: &str) -> Client {
+        let policy = json!({"p": {"operations": ["*"], "resources": [allowed]}});
+        self.configure(
+            name,
+            json!({"accessControl": {
+                "aws.greengrass.ipc.pubsub": policy,
+                "aws.greengrass.ipc.mqttproxy": policy,
+            }}),
+        );
+        self.connect(name).await
+    }
+
+    fn configure(&self, name: &str, configuration: Value) {
+        let now = self.clock.now_ms();
+        self.config.merge(&["services", name, "configuration"], &configuration, now).unwrap();
+    }
+
+    /// Connects a component with the configuration that it has.
+    async fn connect(&self, name: &str) -> Client {
+        let token = self.tokens.issue(&name.parse().unwrap()).unwrap();
+        Client::connect(&self.socket(), &token).await
+    }
+}
+
+/// Repeats `check` until it is true, for at most five seconds.
+async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + client::DEADLINE;
+    while !check() {
+        assert!(tokio::time::Instant::now() < deadline, "never came true: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
