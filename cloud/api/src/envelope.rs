@@ -59,7 +59,7 @@ pub(crate) struct About<'a> {
 /// The error as clients of the family read it: rest-json takes the code from the header
 /// `x-amzn-ErrorType`, the others from the body.
 pub(crate) fn refuse(error: &ApiError, about: About<'_>) -> Reply {
-    let error = &named_for(error, about.service);
+    let error = &error.clone().named_for(about.service);
     let status = status(error.status);
     let mut answer = match about.family {
         Family::Json => reply(status, JSON, error.rest_json_body().to_string()),
@@ -81,18 +81,6 @@ pub(crate) fn refuse(error: &ApiError, about: About<'_>) -> Reply {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     answer
-}
-
-/// The services have one name each for the same failure of ours.
-fn named_for(error: &ApiError, service: &str) -> ApiError {
-    let code = match (error.code, service) {
-        ("InternalServerException", "iot" | "iotdata" | "sts") => "InternalFailureException",
-        ("InternalServerException", "s3") => "InternalError",
-        ("AccessDeniedException", "s3") => "AccessDenied",
-        ("AccessDeniedException", "sts") => "AccessDenied",
-        (code, _) => code,
-    };
-    ApiError { code, ..error.clone() }
 }
 
 fn status(code: u16) -> StatusCode {

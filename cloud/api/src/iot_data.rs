@@ -9,9 +9,8 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
 use marram_aws::route::{BindError, Kind, Route, find};
-use marram_fleet::Origin;
+use marram_fleet::{Origin, shadow_error};
 use marram_model::shadow_topics::{ShadowTopic, ShadowVerb};
-use marram_shadow::Rejected;
 use serde_json::{Map, Value};
 
 use crate::api::Services;
@@ -96,7 +95,7 @@ pub(crate) async fn answer(
             fleet.delete_shadow(thing, shadow, b"", Origin::Elsewhere).await
         }
     };
-    Answer::json(route.status, &document.map_err(rejected)?)
+    Answer::json(route.status, &document.map_err(shadow_error)?)
 }
 
 async fn publish(
@@ -153,24 +152,7 @@ async fn publish_reserved(
             )));
         }
     };
-    done.map(drop).map_err(rejected)
-}
-
-/// A shadow's refusal with the error that the service's model has for it.
-fn rejected(rejected: Rejected) -> ApiError {
-    let (code, status) = match rejected.code {
-        401 => ("UnauthorizedException", 401),
-        403 => ("ForbiddenException", 403),
-        404 => ("ResourceNotFoundException", 404),
-        405 => ("MethodNotAllowedException", 405),
-        409 => ("ConflictException", 409),
-        413 => ("RequestEntityTooLargeException", 413),
-        415 => ("UnsupportedDocumentEncodingException", 415),
-        429 => ("ThrottlingException", 429),
-        500.. => ("InternalFailureException", 500),
-        _ => ("InvalidRequestException", 400),
-    };
-    ApiError::new(code, status, rejected.message)
+    done.map(drop).map_err(shadow_error)
 }
 
 fn unbound(error: &BindError) -> ApiError {

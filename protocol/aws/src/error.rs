@@ -104,6 +104,19 @@ impl ApiError {
         Self::new("InternalServerException", 500, message)
     }
 
+    /// The same error under the name that `service` (its signing name: `greengrass`, `iot`,
+    /// `iotdata`, `s3`, `sts`) has for it: one failure has several names in AWS.
+    #[must_use]
+    pub fn named_for(mut self, service: &str) -> Self {
+        self.code = match (self.code, service) {
+            ("InternalServerException", "iot" | "iotdata" | "sts") => "InternalFailureException",
+            ("InternalServerException", "s3") => "InternalError",
+            ("AccessDeniedException", "s3" | "sts") => "AccessDenied",
+            (code, _) => code,
+        };
+        self
+    }
+
     /// The rest-json body: `message`, `__type` and the shape's members.
     pub fn rest_json_body(&self) -> Value {
         let mut body = Map::new();
@@ -111,5 +124,23 @@ impl ApiError {
         body.insert("__type".to_owned(), Value::from(self.code));
         body.extend(self.members.clone());
         Value::Object(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_has_its_own_name_for_our_failures() {
+        let code = |error: ApiError, service| error.named_for(service).code;
+        let internal = || ApiError::internal("the disk is full");
+        assert_eq!(code(internal(), "greengrass"), "InternalServerException");
+        for service in ["iot", "iotdata", "sts"] {
+            assert_eq!(code(internal(), service), "InternalFailureException", "{service}");
+        }
+        assert_eq!(code(internal(), "s3"), "InternalError");
+        assert_eq!(code(ApiError::access_denied("no"), "s3"), "AccessDenied");
+        assert_eq!(code(ApiError::access_denied("no"), "iot"), "AccessDeniedException");
     }
 }
