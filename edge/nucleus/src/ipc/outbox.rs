@@ -227,13 +227,12 @@ impl Outbox {
 
     /// Ends when there is room for more replies.
     pub(super) async fn room_for_replies(&self) {
-        loop {
+        while self.lock().replies.len() >= REPLY_BYTES {
             let mut drained = pin!(self.drained.notified());
             drained.as_mut().enable();
-            if self.lock().replies.len() < REPLY_BYTES {
-                return;
+            if self.lock().replies.len() >= REPLY_BYTES {
+                drained.await;
             }
-            drained.await;
         }
     }
 

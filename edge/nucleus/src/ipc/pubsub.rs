@@ -186,10 +186,10 @@ pub(super) fn check_publish<'r>(
 }
 
 /// Checks a subscription; `authorize` gets the filter as it is written.
-pub(super) fn check_subscribe<'r>(
-    request: &'r SubscribeToTopicRequest,
+pub(super) fn check_subscribe(
+    request: &SubscribeToTopicRequest,
     authorize: impl FnOnce(&str) -> Result<(), IpcError>,
-) -> Result<&'r str, IpcError> {
+) -> Result<&str, IpcError> {
     let Some(filter) = request.topic.as_deref() else {
         return Err(IpcError::invalid_arguments("Subscribe topic must not be empty"));
     };

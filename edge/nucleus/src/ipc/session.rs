@@ -3,17 +3,18 @@
 //! A session is one task of two halves. The reading half handles requests one after the other, so
 //! that they take effect in the order in which they arrived; the writing half empties the
 //! [`Outbox`] meanwhile, so that a request that has to wait never keeps events from being sent.
-//! What depends on the cloud (both IoT Core operations) is begun in order and answered later.
+//! What depends on the cloud (both IoT Core operations) is begun in order and answered later. The
+//! requests themselves are in [`answers`].
+
+mod answers;
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use marram_ipc::connection::{CloseReason, Event, ServerConnection};
-use marram_ipc::reply::EMPTY;
-use marram_ipc::shapes::{self, PublishToTopicRequest, SubscribeToTopicRequest};
 use marram_ipc::{IpcError, Operation};
 use marram_model::ComponentName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,13 +23,10 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::authorizer::Service;
-use super::configuration::{self, Update};
-use super::iot_core::requests::{self, Limits};
 use super::outbox::Outbox;
-use super::pubsub::{self, LocalFilter};
+use super::pubsub::LocalFilter;
 use super::server::Shared;
-use super::state;
+use answers::Answer;
 
 /// A client must send CONNECT within this time.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -40,9 +38,10 @@ const DENIAL_DEADLINE: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 16 * 1024;
 /// A write buffer of more bytes is given back when it is empty.
 const KEPT_WRITE_BYTES: usize = 256 * 1024;
-/// Requests of one client that may wait for the cloud at the same time; the next one waits before
-/// it is read.
+/// Requests of one client that may wait for the cloud at the same time.
 const MAX_PENDING: usize = 256;
+/// Longest wait of a further one for one of those to be answered.
+const PENDING_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A stream of one of the server's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +129,7 @@ struct Session {
     server: Arc<Shared>,
     outbox: Arc<Outbox>,
     connection: ServerConnection,
-    component: Option<ComponentName>,
+    component: Option<Arc<ComponentName>>,
     subscriptions: HashMap<i32, Subscription>,
     /// Requests that wait for the cloud; each yields its stream if that ended with an error.
     pending: JoinSet<Option<i32>>,
@@ -143,12 +142,6 @@ enum Subscription {
     Local(LocalFilter),
     IotCore,
     Configuration(AbortHandle),
-}
-
-/// When a request that was begun is answered.
-enum Answer {
-    Now(Bytes),
-    Later,
 }
 
 impl Session {
@@ -186,7 +179,6 @@ impl Session {
             Event::Connect { token } => self.connect(&token),
             Event::Request { stream, operation, payload } => {
                 self.request(stream, operation, &payload).await;
-                self.make_room_for_pending().await;
                 None
             }
             Event::StreamClosed { stream } => {
@@ -202,7 +194,7 @@ impl Session {
     }
 
     fn connect(&mut self, token: &str) -> Option<CloseReason> {
-        self.component = self.server.tokens.owner(token);
+        self.component = self.server.tokens.owner(token).map(Arc::new);
         if self.component.is_some() {
             self.connection.accept();
             return None;
@@ -220,12 +212,19 @@ impl Session {
         }
     }
 
-    async fn make_room_for_pending(&mut self) {
-        while self.pending.len() >= MAX_PENDING
-            && let Some(done) = self.pending.join_next().await
-        {
+    /// Waits until one more request may wait for the cloud.
+    async fn room_for_pending(&mut self) -> Result<(), IpcError> {
+        let deadline = Instant::now() + PENDING_DEADLINE;
+        while self.pending.len() >= MAX_PENDING {
+            let Ok(Some(done)) = timeout_at(deadline, self.pending.join_next()).await else {
+                return Err(IpcError::service(format!(
+                    "{MAX_PENDING} requests of this connection wait for AWS IoT Core; try again \
+                     when some are answered"
+                )));
+            };
             self.finish(done.ok().flatten());
         }
+        Ok(())
     }
 
     /// Cleans up after a request whose stream ended with an error.
@@ -248,159 +247,6 @@ impl Session {
                 self.connection.stream_ended(stream);
             }
         }
-    }
-
-    async fn answer(
-        &mut self,
-        component: &ComponentName,
-        stream: i32,
-        operation: Operation,
-        payload: &[u8],
-    ) -> Result<Answer, IpcError> {
-        match operation {
-            Operation::PublishToTopic => self.publish(component, payload).await,
-            Operation::SubscribeToTopic => self.subscribe(component, stream, payload),
-            Operation::PublishToIoTCore => self.publish_to_cloud(component, stream, payload),
-            Operation::SubscribeToIoTCore => self.subscribe_to_cloud(component, stream, payload),
-            Operation::GetConfiguration => {
-                let request = shapes::parse(operation, payload)?;
-                let response = configuration::get(&self.server.config, component, &request)?;
-                Ok(Answer::Now(response.into()))
-            }
-            Operation::UpdateConfiguration => {
-                let update = Update::check(component, shapes::parse(operation, payload)?)?;
-                self.update_configuration(update).await
-            }
-            Operation::SubscribeToConfigurationUpdate => {
-                let request = shapes::parse(operation, payload)?;
-                self.watch_configuration(component, stream, request)
-            }
-            Operation::UpdateState => {
-                let request = shapes::parse(operation, payload)
-                    .map_err(|error| IpcError::service(error.message))?;
-                state::update(&*self.server.states, component, &request)?;
-                Ok(Answer::empty())
-            }
-            unsupported => Err(IpcError::unsupported(unsupported)),
-        }
-    }
-
-    async fn publish(
-        &mut self,
-        component: &ComponentName,
-        payload: &[u8],
-    ) -> Result<Answer, IpcError> {
-        let operation = Operation::PublishToTopic;
-        let request: PublishToTopicRequest<'_> = shapes::parse(operation, payload)?;
-        let (topic, body) = pubsub::check_publish(&request, |topic| {
-            self.server.authorizer.authorize(component, Service::PubSub, operation, topic)
-        })?;
-        self.server.pubsub.publish(component, topic, body).await;
-        Ok(Answer::empty())
-    }
-
-    fn subscribe(
-        &mut self,
-        component: &ComponentName,
-        stream: i32,
-        payload: &[u8],
-    ) -> Result<Answer, IpcError> {
-        let operation = Operation::SubscribeToTopic;
-        let request: SubscribeToTopicRequest = shapes::parse(operation, payload)?;
-        let filter = pubsub::check_subscribe(&request, |filter| {
-            self.server.authorizer.authorize(component, Service::PubSub, operation, filter)
-        })?;
-        self.add_lane(component, stream, operation, filter);
-        let filter =
-            self.server.pubsub.subscribe(self.key(stream), component, &self.outbox, &request)?;
-        self.subscriptions.insert(stream, Subscription::Local(filter));
-        Ok(Answer::empty())
-    }
-
-    fn publish_to_cloud(
-        &mut self,
-        component: &ComponentName,
-        stream: i32,
-        payload: &[u8],
-    ) -> Result<Answer, IpcError> {
-        let operation = Operation::PublishToIoTCore;
-        let request = shapes::parse(operation, payload)?;
-        let limits = Limits::from_config(&self.server.config);
-        let message = requests::check_publish(request, limits, |topic| {
-            self.server.authorizer.authorize(component, Service::MqttProxy, operation, topic)
-        })?;
-        let topic = message.topic.clone();
-        let Some(fan_out) = &self.server.fan_out else {
-            let reason = "Cannot publish because device is configured to run offline";
-            return Err(requests::publish_failed(&topic, reason));
-        };
-        let accepted = fan_out.iot_core().publish(message);
-        let outbox = self.outbox.clone();
-        self.pending.spawn(async move {
-            match accepted.await {
-                Ok(()) => outbox.respond(stream, operation, EMPTY),
-                Err(error) => {
-                    outbox.fail(stream, &requests::publish_failed(&topic, &error.reason));
-                }
-            }
-            None
-        });
-        Ok(Answer::Later)
-    }
-
-    fn subscribe_to_cloud(
-        &mut self,
-        component: &ComponentName,
-        stream: i32,
-        payload: &[u8],
-    ) -> Result<Answer, IpcError> {
-        let operation = Operation::SubscribeToIoTCore;
-        let request = shapes::parse(operation, payload)?;
-        let limits = Limits::from_config(&self.server.config);
-        let (filter, qos) = requests::check_subscribe(request, limits, |filter| {
-            self.server.authorizer.authorize(component, Service::MqttProxy, operation, filter)
-        })?;
-        let Some(fan_out) = self.server.fan_out.clone() else {
-            let reason = "Cannot subscribe because device is configured to run offline";
-            return Err(requests::subscribe_failed(&filter, reason));
-        };
-        let key = self.key(stream);
-        self.add_lane(component, stream, operation, &filter);
-        fan_out.add(key, &self.outbox, filter.clone(), qos);
-        self.subscriptions.insert(stream, Subscription::IotCore);
-        let outbox = self.outbox.clone();
-        self.pending.spawn(async move {
-            let Err(error) = fan_out.clone().established(key).await else {
-                outbox.respond(stream, operation, EMPTY);
-                return None;
-            };
-            fan_out.remove(key);
-            outbox.fail_if_open(stream, &requests::subscription_refused(&filter, &error));
-            Some(stream)
-        });
-        Ok(Answer::Later)
-    }
-
-    async fn update_configuration(&mut self, update: Update) -> Result<Answer, IpcError> {
-        let (config, clock) = (self.server.config.clone(), self.server.clock.clone());
-        let applied = tokio::task::spawn_blocking(move || update.apply(&config, &*clock)).await;
-        applied.unwrap_or_else(|error| Err(IpcError::service(error.to_string())))?;
-        Ok(Answer::empty())
-    }
-
-    fn watch_configuration(
-        &mut self,
-        component: &ComponentName,
-        stream: i32,
-        request: shapes::SubscribeToConfigurationUpdateRequest,
-    ) -> Result<Answer, IpcError> {
-        let operation = Operation::SubscribeToConfigurationUpdate;
-        let watch = configuration::Subscription::begin(&self.server.config, component, request)?;
-        self.add_lane(component, stream, operation, watch.component());
-        while self.watches.try_join_next().is_some() {}
-        let task = self.watches.spawn(watch.run(self.outbox.clone(), stream));
-        self.subscriptions.insert(stream, Subscription::Configuration(task));
-        Ok(Answer::empty())
     }
 
     fn add_lane(
@@ -443,7 +289,7 @@ impl Session {
     }
 
     fn log(&self, end: &EndSession) {
-        let component = self.component.as_ref().map_or("unknown", ComponentName::as_str);
+        let component = self.component.as_deref().map_or("unknown", ComponentName::as_str);
         let source = std::error::Error::source(end).map(ToString::to_string);
         let source = source.unwrap_or_default();
         match end {
@@ -461,11 +307,5 @@ impl Drop for Session {
         for (stream, subscription) in std::mem::take(&mut self.subscriptions) {
             self.end(stream, &subscription);
         }
-    }
-}
-
-impl Answer {
-    fn empty() -> Self {
-        Self::Now(Bytes::from_static(EMPTY))
     }
 }

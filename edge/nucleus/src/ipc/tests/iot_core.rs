@@ -163,3 +163,18 @@ async fn a_refused_subscription_says_why() {
     let invalid = client.call(SUBSCRIBE, json!({"topicName": "#/x", "qos": "1"})).await;
     assert_eq!(invalid.unwrap_err().0, "ServiceError");
 }
+
+#[tokio::test(start_paused = true)]
+async fn too_many_requests_that_wait_for_the_cloud_fail_and_hold_up_nothing_else() {
+    let device = Device::start();
+    let mut client = device.component("com.example.A", "*").await;
+    device.cloud.online.send_replace(false);
+    for number in 0..256 {
+        let request = json!({"topicName": format!("t/{number}"), "qos": "1"});
+        let (_, frame) = client.connection.request(SUBSCRIBE, &request);
+        client.send(&frame).await;
+    }
+    let one_more = client.call(SUBSCRIBE, json!({"topicName": "u", "qos": "1"})).await;
+    assert_eq!(one_more.unwrap_err().0, "ServiceError");
+    client.call(Operation::GetConfiguration, json!({})).await.unwrap();
+}

@@ -1,0 +1,185 @@
+//! What each request does, and what it is answered.
+
+use bytes::Bytes;
+use marram_ipc::reply::EMPTY;
+use marram_ipc::shapes::{self, PublishToTopicRequest, SubscribeToTopicRequest};
+use marram_ipc::{IpcError, Operation};
+use marram_model::ComponentName;
+
+use super::{Session, Subscription};
+use crate::ipc::authorizer::Service;
+use crate::ipc::configuration::{self, Update};
+use crate::ipc::iot_core::requests::{self, Limits};
+use crate::ipc::{pubsub, state};
+
+/// When a request that was begun is answered.
+pub(super) enum Answer {
+    Now(Bytes),
+    Later,
+}
+
+impl Answer {
+    fn empty() -> Self {
+        Self::Now(Bytes::from_static(EMPTY))
+    }
+}
+
+impl Session {
+    /// Does what a request asks for.
+    pub(super) async fn answer(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        operation: Operation,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        match operation {
+            Operation::PublishToTopic => self.publish(component, payload).await,
+            Operation::SubscribeToTopic => self.subscribe(component, stream, payload),
+            Operation::PublishToIoTCore => self.publish_to_cloud(component, stream, payload).await,
+            Operation::SubscribeToIoTCore => {
+                self.subscribe_to_cloud(component, stream, payload).await
+            }
+            Operation::GetConfiguration => {
+                let request = shapes::parse(operation, payload)?;
+                let response = configuration::get(&self.server.config, component, &request)?;
+                Ok(Answer::Now(response.into()))
+            }
+            Operation::UpdateConfiguration => {
+                let update = Update::check(component, shapes::parse(operation, payload)?)?;
+                self.update_configuration(update).await
+            }
+            Operation::SubscribeToConfigurationUpdate => {
+                let request = shapes::parse(operation, payload)?;
+                self.watch_configuration(component, stream, request)
+            }
+            Operation::UpdateState => {
+                let request = shapes::parse(operation, payload)
+                    .map_err(|error| IpcError::service(error.message))?;
+                state::update(&*self.server.states, component, &request)?;
+                Ok(Answer::empty())
+            }
+            unsupported => Err(IpcError::unsupported(unsupported)),
+        }
+    }
+
+    async fn publish(
+        &mut self,
+        component: &ComponentName,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::PublishToTopic;
+        let request: PublishToTopicRequest<'_> = shapes::parse(operation, payload)?;
+        let (topic, body) = pubsub::check_publish(&request, |topic| {
+            self.server.authorizer.authorize(component, Service::PubSub, operation, topic)
+        })?;
+        self.server.pubsub.publish(component, topic, body).await;
+        Ok(Answer::empty())
+    }
+
+    fn subscribe(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToTopic;
+        let request: SubscribeToTopicRequest = shapes::parse(operation, payload)?;
+        let filter = pubsub::check_subscribe(&request, |filter| {
+            self.server.authorizer.authorize(component, Service::PubSub, operation, filter)
+        })?;
+        self.add_lane(component, stream, operation, filter);
+        let filter =
+            self.server.pubsub.subscribe(self.key(stream), component, &self.outbox, &request)?;
+        self.subscriptions.insert(stream, Subscription::Local(filter));
+        Ok(Answer::empty())
+    }
+
+    async fn publish_to_cloud(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::PublishToIoTCore;
+        let request = shapes::parse(operation, payload)?;
+        let limits = Limits::from_config(&self.server.config);
+        let message = requests::check_publish(request, limits, |topic| {
+            self.server.authorizer.authorize(component, Service::MqttProxy, operation, topic)
+        })?;
+        let topic = message.topic.clone();
+        let Some(fan_out) = self.server.fan_out.clone() else {
+            let reason = "Cannot publish because device is configured to run offline";
+            return Err(requests::publish_failed(&topic, reason));
+        };
+        self.room_for_pending().await?;
+        let accepted = fan_out.iot_core().publish(message);
+        let outbox = self.outbox.clone();
+        self.pending.spawn(async move {
+            match accepted.await {
+                Ok(()) => outbox.respond(stream, operation, EMPTY),
+                Err(error) => {
+                    outbox.fail(stream, &requests::publish_failed(&topic, &error.reason));
+                }
+            }
+            None
+        });
+        Ok(Answer::Later)
+    }
+
+    async fn subscribe_to_cloud(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToIoTCore;
+        let request = shapes::parse(operation, payload)?;
+        let limits = Limits::from_config(&self.server.config);
+        let (filter, qos) = requests::check_subscribe(request, limits, |filter| {
+            self.server.authorizer.authorize(component, Service::MqttProxy, operation, filter)
+        })?;
+        let Some(fan_out) = self.server.fan_out.clone() else {
+            let reason = "Cannot subscribe because device is configured to run offline";
+            return Err(requests::subscribe_failed(&filter, reason));
+        };
+        self.room_for_pending().await?;
+        let key = self.key(stream);
+        self.add_lane(component, stream, operation, &filter);
+        fan_out.add(key, &self.outbox, filter.clone(), qos);
+        self.subscriptions.insert(stream, Subscription::IotCore);
+        let outbox = self.outbox.clone();
+        self.pending.spawn(async move {
+            let Err(error) = fan_out.clone().established(key).await else {
+                outbox.respond(stream, operation, EMPTY);
+                return None;
+            };
+            fan_out.remove(key);
+            outbox.fail_if_open(stream, &requests::subscription_refused(&filter, &error));
+            Some(stream)
+        });
+        Ok(Answer::Later)
+    }
+
+    async fn update_configuration(&mut self, update: Update) -> Result<Answer, IpcError> {
+        let (config, clock) = (self.server.config.clone(), self.server.clock.clone());
+        let applied = tokio::task::spawn_blocking(move || update.apply(&config, &*clock)).await;
+        applied.unwrap_or_else(|error| Err(IpcError::service(error.to_string())))?;
+        Ok(Answer::empty())
+    }
+
+    fn watch_configuration(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        request: shapes::SubscribeToConfigurationUpdateRequest,
+    ) -> Result<Answer, IpcError> {
+        let operation = Operation::SubscribeToConfigurationUpdate;
+        let watch = configuration::Subscription::begin(&self.server.config, component, request)?;
+        self.add_lane(component, stream, operation, watch.component());
+        while self.watches.try_join_next().is_some() {}
+        let task = self.watches.spawn(watch.run(self.outbox.clone(), stream));
+        self.subscriptions.insert(stream, Subscription::Configuration(task));
+        Ok(Answer::empty())
+    }
+}
