@@ -1,0 +1,5 @@
+//! The device plane over real TLS, with the clients that devices have.
+
+mod https;
+mod mqtt;
+mod plane;

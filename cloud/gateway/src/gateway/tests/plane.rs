@@ -1,0 +1,211 @@
+//! A device plane in a temporary directory, and devices for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use marram_blobs::{Blobs, Limits};
+use marram_fleet::Fleet;
+use marram_http::client::{Client as HttpClient, Request, Response};
+use marram_mqtt_client::{Backoff, Client, Event, Options};
+use marram_os::clock::{ManualClock, SharedClock};
+use marram_registry::{Registry, RegistrySettings};
+use marram_store::Store;
+use marram_tls::{Authority, Identity};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+use crate::{Gateway, Listeners, Parts};
+
+/// Nothing here takes this long unless it is stuck.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Long enough for a message that must not come to have come.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// 2026-01-02T03:04:05Z.
+const NOW_MS: i64 = 1_767_323_045_000;
+
+pub(super) struct Plane {
+    pub(super) registry: Registry,
+    pub(super) fleet: Fleet,
+    pub(super) gateway: Gateway,
+    authority: Arc<Authority>,
+    _directory: TempDir,
+}
+
+/// A certificate that the plane knows.
+pub(super) struct Device {
+    pub(super) identity: Identity,
+    pub(super) certificate_id: String,
+}
+
+pub(super) fn request<T: DeserializeOwned>(members: Value) -> T {
+    serde_json::from_value(members).unwrap()
+}
+
+impl Plane {
+    pub(super) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let clock: SharedClock = Arc::new(ManualClock::at_ms(NOW_MS));
+        let store = Store::open(path.join("cloud.db")).await.unwrap();
+        let authority = Arc::new(Authority::open(path).unwrap());
+        let registry = Registry::open(RegistrySettings {
+            store: store.clone(),
+            authority: Arc::clone(&authority),
+            clock: clock.clone(),
+            directory: path.to_owned(),
+            account_id: Some("123456789012".into()),
+            region: None,
+        })
+        .await
+        .unwrap();
+        let blobs = path.join("blobs");
+        let blobs = Blobs::open(&blobs, Limits::default(), clock.clone()).await.unwrap();
+        let account = registry.account().clone();
+        let fleet =
+            Fleet::open(marram_fleet::Parts { store, blobs, account, clock }).await.unwrap();
+        let identity = authority.issue_server(&["127.0.0.1".to_owned()]).unwrap();
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let listeners = Listeners { mqtt: bind().await.unwrap(), https: bind().await.unwrap() };
+        let parts = Parts { registry: registry.clone(), fleet: fleet.clone(), identity };
+        let gateway = Gateway::start(parts, listeners).unwrap();
+        Self { registry, fleet, gateway, authority, _directory: directory }
+    }
+
+    /// A device with a certificate that is attached to the thing `core1` in the group `G`, and
+    /// may do what `statements` say.
+    pub(super) async fn device(&self, statements: Value) -> Device {
+        let registry = &self.registry;
+        let thing = json!({"thingName": "core1"});
+        registry.create_thing(request(thing)).await.unwrap();
+        registry.create_thing_group(request(json!({"thingGroupName": "G"}))).await.unwrap();
+        let member = json!({"thingName": "core1", "thingGroupName": "G"});
+        registry.add_thing_to_thing_group(request(member)).await.unwrap();
+        let asked = request(json!({"setAsActive": true}));
+        let made = registry.create_keys_and_certificate(asked).await.unwrap();
+        let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let policy = json!({"policyName": "core", "policyDocument": document});
+        registry.create_policy(request(policy)).await.unwrap();
+        let target = json!({"policyName": "core", "target": made.certificate_arn});
+        registry.attach_policy(request(target)).await.unwrap();
+        let principal = json!({"thingName": "core1", "principal": made.certificate_arn});
+        registry.attach_thing_principal(request(principal)).await.unwrap();
+        Device {
+            certificate_id: made.certificate_id,
+            identity: Identity {
+                certificate_pem: made.certificate_pem,
+                private_key_pem: made.key_pair.private_key,
+            },
+        }
+    }
+
+    /// A device that may do everything.
+    pub(super) async fn trusted(&self) -> Device {
+        self.device(allow(&["*"], &["*"])).await
+    }
+
+    /// What connects as the device, to the MQTT port.
+    pub(super) fn options(&self, device: &Device, client_id: &str) -> Options {
+        let tls = marram_tls::client_config(
+            self.authority.certificate_pem(),
+            Some(&device.identity),
+            &[],
+        );
+        let hour = Duration::from_secs(3600);
+        Options {
+            tls: Some(Arc::new(tls.unwrap())),
+            reconnect: Backoff { min: hour, max: hour },
+            connect_timeout: PATIENCE,
+            operation_timeout: PATIENCE,
+            ..Options::new("127.0.0.1", self.gateway.mqtt_address().port(), client_id)
+        }
+    }
+
+    pub(super) async fn connect(&self, device: &Device, client_id: &str) -> Connection {
+        let mut connection = Connection::start(self.options(device, client_id));
+        connection.connected().await;
+        connection
+    }
+
+    /// The same options for a client that offers `alpn`, to `port`.
+    pub(super) fn options_with_alpn(&self, device: &Device, alpn: &[&[u8]], port: u16) -> Options {
+        let roots = self.authority.certificate_pem();
+        let tls = marram_tls::client_config(roots, Some(&device.identity), alpn).unwrap();
+        Options { tls: Some(Arc::new(tls)), port, ..self.options(device, "core1") }
+    }
+
+    /// One HTTPS call, with a certificate if there is a device.
+    pub(super) async fn call(
+        &self,
+        device: Option<&Device>,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, Value, Response) {
+        let identity = device.map(|device| &device.identity);
+        let roots = self.authority.certificate_pem();
+        let tls = marram_tls::client_config(roots, identity, &[]).unwrap();
+        let url = format!("https://127.0.0.1:{}{path}", self.gateway.https_address().port());
+        let request = Request::new(method.parse().unwrap(), url)
+            .header("x-amzn-iot-thingname", "core1")
+            .body(body.to_owned());
+        let response = HttpClient::new(Some(tls)).send(request).await.unwrap();
+        let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        (response.status.as_u16(), body, response)
+    }
+}
+
+pub(super) fn allow(actions: &[&str], resources: &[&str]) -> Value {
+    json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+/// A client and what came to it.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    events: Receiver<Event>,
+}
+
+impl Connection {
+    pub(super) fn start(options: Options) -> Self {
+        let (client, events) = Client::start(options);
+        Self { client, events }
+    }
+
+    async fn event(&mut self) -> Event {
+        timeout(PATIENCE, self.events.recv()).await.expect("an event").expect("a running client")
+    }
+
+    pub(super) async fn connected(&mut self) {
+        let event = self.event().await;
+        assert!(matches!(event, Event::Connected { .. }), "{event:?}");
+    }
+
+    /// The reason for which the connection ended, or was not made.
+    pub(super) async fn disconnected(&mut self) -> String {
+        match self.event().await {
+            Event::Disconnected { reason } => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next message.
+    pub(super) async fn message(&mut self) -> (String, Value) {
+        match self.event().await {
+            Event::Message(publish) => {
+                let payload = serde_json::from_slice(&publish.payload).unwrap();
+                (publish.topic.to_string(), payload)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn silence(&mut self) {
+        let event = timeout(SILENCE, self.events.recv()).await;
+        assert!(event.is_err(), "{event:?}");
+    }
+}
