@@ -7,9 +7,10 @@ use marram_broker::{
 };
 use marram_fleet::Fleet;
 use marram_model::arn::Account;
-use marram_model::fleet_status;
-use marram_model::shadow_topics::ShadowTopic;
 use marram_registry::{DeviceIdentity, RefuseCertificate, Registry};
+use tokio::sync::Notify;
+
+use crate::reserved;
 
 /// Devices, as the registry knows them and the fleet answers them.
 #[derive(Debug)]
@@ -18,12 +19,15 @@ pub(crate) struct DeviceHandler {
     fleet: Fleet,
     /// `arn:aws:iot:REGION:ACCOUNT:`, what all resources of policies begin with.
     arn_prefix: String,
+    /// Told of a connection whose certificate was disabled before the connection was registered:
+    /// nobody could cut it then.
+    connected_late: Arc<Notify>,
 }
 
 impl DeviceHandler {
-    pub(crate) fn new(registry: Registry, fleet: Fleet) -> Self {
+    pub(crate) fn new(registry: Registry, fleet: Fleet, connected_late: Arc<Notify>) -> Self {
         let arn_prefix = arn_prefix(registry.account());
-        Self { registry, fleet, arn_prefix }
+        Self { registry, fleet, arn_prefix, connected_late }
     }
 
     fn is_allowed(
@@ -98,24 +102,12 @@ impl Handler for DeviceHandler {
     ) -> Intercept {
         let client_id: &str = &session.client_id;
         let topic: &str = &publish.topic;
-        match Reserved::parse(topic) {
-            Reserved::Jobs { thing } => {
-                self.fleet.jobs_request(client_id, thing, topic, &publish.payload).await;
+        match reserved::take(&self.fleet, client_id, topic, &publish.payload).await {
+            Ok(()) => {}
+            Err(error) if error.status >= 500 => {
+                tracing::error!(client_id, topic, %error, "a request was lost");
             }
-            Reserved::Shadow(shadow) => {
-                self.fleet.shadow_request(client_id, &shadow, &publish.payload).await;
-            }
-            Reserved::FleetStatus { thing } => {
-                if let Err(error) = self.fleet.report_status(thing, &publish.payload).await {
-                    tracing::error!(thing, %error, "a status message was lost");
-                }
-            }
-            Reserved::Telemetry { thing } => {
-                tracing::debug!(thing, bytes = publish.payload.len(), "telemetry");
-            }
-            Reserved::Unknown => {
-                tracing::warn!(client_id, topic, "a message to a reserved topic without meaning");
-            }
+            Err(error) => tracing::warn!(client_id, %error, "a request without meaning"),
         }
         Intercept::Consumed
     }
@@ -123,67 +115,13 @@ impl Handler for DeviceHandler {
     fn connected(&self, session: &SessionInfo<Self::Identity>) {
         let client_id: &str = &session.client_id;
         tracing::info!(client_id, address = %session.peer.address, "device connected");
+        if !session.identity.is_active() {
+            self.connected_late.notify_one();
+        }
     }
 
     fn disconnected(&self, session: &SessionInfo<Self::Identity>, reason: &Disconnect) {
         let client_id: &str = &session.client_id;
         tracing::info!(client_id, ?reason, "device disconnected");
-    }
-}
-
-/// What a reserved topic is for.
-#[derive(Debug, PartialEq, Eq)]
-enum Reserved<'a> {
-    Jobs { thing: &'a str },
-    Shadow(ShadowTopic),
-    FleetStatus { thing: &'a str },
-    Telemetry { thing: &'a str },
-    Unknown,
-}
-
-impl<'a> Reserved<'a> {
-    fn parse(topic: &'a str) -> Self {
-        if let Some(thing) = fleet_status::thing_of_topic(topic) {
-            return Self::FleetStatus { thing };
-        }
-        if let Some(shadow) = ShadowTopic::parse(topic) {
-            let is_valid = shadow.shadow.as_deref().is_none_or(marram_shadow::is_valid_name);
-            return if is_valid { Self::Shadow(shadow) } else { Self::Unknown };
-        }
-        let thing_and_rest =
-            topic.strip_prefix("$aws/things/").and_then(|rest| rest.split_once('/'));
-        match thing_and_rest {
-            Some((thing, rest)) if !thing.is_empty() && rest.starts_with("jobs/") => {
-                Self::Jobs { thing }
-            }
-            Some((thing, "greengrass/health/json")) => Self::Telemetry { thing },
-            _ => Self::Unknown,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reserved_topics_are_told_apart() {
-        let thing = "core1";
-        assert_eq!(Reserved::parse("$aws/things/core1/jobs/$next/get"), Reserved::Jobs { thing });
-        assert_eq!(Reserved::parse("$aws/things/core1/jobs/nonsense"), Reserved::Jobs { thing });
-        assert!(matches!(Reserved::parse("$aws/things/core1/shadow/get"), Reserved::Shadow(_)));
-        assert_eq!(
-            Reserved::parse("$aws/things/core1/greengrassv2/health/json"),
-            Reserved::FleetStatus { thing }
-        );
-        assert_eq!(
-            Reserved::parse("$aws/things/core1/greengrass/health/json"),
-            Reserved::Telemetry { thing }
-        );
-        for unknown in ["$aws/things/core1", "$aws/rules/r", "$SYS/x", "$aws/things//jobs/get"] {
-            assert_eq!(Reserved::parse(unknown), Reserved::Unknown, "{unknown}");
-        }
-        let long = format!("$aws/things/core1/shadow/name/{}/get", "n".repeat(65));
-        assert_eq!(Reserved::parse(&long), Reserved::Unknown);
     }
 }

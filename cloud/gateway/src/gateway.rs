@@ -10,6 +10,7 @@ use marram_fleet::Fleet;
 use marram_registry::Registry;
 use marram_tls::{ClientAuth, ConfigureServer, Identity};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -69,12 +70,15 @@ impl Gateway {
     pub fn start(parts: Parts, listeners: Listeners) -> Result<Self, StartGateway> {
         let Parts { registry, fleet, identity } = parts;
         let tls = marram_tls::server_config(&identity, ClientAuth::AnyCertificate, alpn::OFFERED)?;
-        let handler = Arc::new(DeviceHandler::new(registry.clone(), fleet.clone()));
-        let broker = Broker::new(handler, Settings::default());
+        let connected_late = Arc::new(Notify::new());
+        let handler =
+            DeviceHandler::new(registry.clone(), fleet.clone(), Arc::clone(&connected_late));
+        let broker = Broker::new(Arc::new(handler), Settings::default());
         let topics = DeviceTopics::new(broker.clone());
         fleet.set_sink(Some(Arc::new(topics.clone())));
         let changes = registry.changes();
-        let cutting = tokio::spawn(revocation::cut_revoked(broker.clone(), changes));
+        let cutting = revocation::cut_revoked(broker.clone(), changes, connected_late);
+        let cutting = tokio::spawn(cutting);
         let served = |protocol| Served {
             broker: broker.clone(),
             http: Arc::new(DeviceHttp::new(registry.clone(), fleet.clone(), topics.clone())),
@@ -101,12 +105,15 @@ impl Gateway {
         DeviceTopics::new(self.broker.clone())
     }
 
-    /// Tells devices that the server stops, and closes everything within about `deadline`.
+    /// Tells devices that the server stops, and closes everything within `deadline`.
     pub async fn stop(mut self, deadline: Duration) {
         self.mqtt.begin_stop();
         self.https.begin_stop();
-        self.broker.shutdown(deadline).await;
-        tokio::join!(self.mqtt.finish_stop(deadline), self.https.finish_stop(deadline));
+        tokio::join!(
+            self.broker.shutdown(deadline),
+            self.mqtt.finish_stop(deadline),
+            self.https.finish_stop(deadline),
+        );
     }
 }
 
@@ -117,3 +124,6 @@ impl Drop for Gateway {
         self.cutting.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::broker_sink::DeviceTopics;
 use crate::device::arn_prefix;
+use crate::reserved::{self, NO_CONNECTION};
 use crate::service_error::{access_denied, error_reply, unreadable};
 
 /// AWS IoT's bound on a payload; requests of the data plane are far smaller.
@@ -30,9 +31,6 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30);
 const MAX_PAYLOAD_BYTES: usize = 128 * 1024;
 /// AWS IoT's bound on a topic in bytes.
 const MAX_TOPIC_BYTES: usize = 256;
-
-/// How much of an unknown request is logged.
-const LOGGED_BODY_BYTES: usize = 2048;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -56,6 +54,9 @@ const fn route(
 ) -> Route<Operation> {
     Route { operation, method, template, query, headers: &[], status: 200 }
 }
+
+/// The signing name of the service of shadows and publishing.
+const IOT_DATA: &str = "iotdata";
 
 const SHADOW: &str = "/things/{thingName}/shadow";
 const SHADOW_NAME: Query = &[("name", "shadowName", Kind::Text)];
@@ -82,7 +83,7 @@ const ROUTES: &[Route<Operation>] = &[
     route(Operation::GetShadow, "GET", SHADOW, SHADOW_NAME),
     route(Operation::UpdateShadow, "POST", SHADOW, SHADOW_NAME),
     route(Operation::DeleteShadow, "DELETE", SHADOW, SHADOW_NAME),
-    route(Operation::Publish, "POST", "/topics/{topic}", PUBLISH),
+    route(Operation::Publish, "POST", "/topics/{topic+}", PUBLISH),
 ];
 
 /// What device HTTPS needs.
@@ -130,11 +131,17 @@ impl DeviceHttp {
 
     /// Answers one request; errors are answers too.
     pub(crate) async fn answer(&self, request: Request, peer: Peer) -> Reply {
+        let service = service_of(request.uri().path());
         let mut reply = match self.call(request, &peer).await {
             Ok(body) => reply(StatusCode::OK, "application/json", body),
             Err(error) => {
-                tracing::debug!(address = %peer.address, %error, "a device's call was refused");
-                error_reply(&error)
+                let address = peer.address;
+                if error.status >= 500 {
+                    tracing::error!(%address, %error, "a device's call failed");
+                } else {
+                    tracing::debug!(%address, %error, "a device's call was refused");
+                }
+                error_reply(&error.named_for(service))
             }
         };
         if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
@@ -158,11 +165,13 @@ impl DeviceHttp {
             .await
             .map_err(|error| unreadable(&error))?;
         let Some((route, labels)) = find(ROUTES, parts.method.as_str(), parts.uri.path()) else {
-            return Err(unknown(&parts, &body));
+            return Err(unknown(&parts, body.len()));
         };
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let query = parts.uri.query().unwrap_or_default();
-        let members = route.bind(labels, query, header, Map::new()).map_err(|e| unbound(&e))?;
+        let members = route
+            .bind(labels, query, header, Map::new())
+            .map_err(|error| unbound(&error, service_of(parts.uri.path())))?;
         let call = Call { identity: &identity, members, body };
         self.dispatch(route.operation, &call).await
     }
@@ -176,7 +185,7 @@ impl DeviceHttp {
             Operation::GetShadow | Operation::UpdateShadow | Operation::DeleteShadow => {
                 self.shadow(operation, call).await
             }
-            Operation::Publish => self.publish(call),
+            Operation::Publish => self.publish(call).await,
         }
     }
 
@@ -232,13 +241,13 @@ impl DeviceHttp {
         json(&document.map_err(shadow_error)?)
     }
 
-    fn publish(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+    /// Publishes as MQTT would. A reserved topic takes its request, whose answer is published too.
+    async fn publish(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
         let topic = call.text("topic");
         let is_name = !topic.is_empty() && !topic.contains(['+', '#', '\0']);
-        if !is_name || topic.len() > MAX_TOPIC_BYTES || topic.starts_with('$') {
+        if !is_name || topic.len() > MAX_TOPIC_BYTES {
             let message = format!(
-                "`topic` is `{topic}`: use 1 to {MAX_TOPIC_BYTES} bytes without `+` and `#`, and \
-                 MQTT for reserved topics"
+                "`topic` is `{topic}`: use 1 to {MAX_TOPIC_BYTES} bytes without `+` and `#`"
             );
             return Err(ApiError::invalid_request(message));
         }
@@ -259,7 +268,11 @@ impl DeviceHttp {
                 return Err(ApiError::invalid_request(format!("`qos` is {qos}: use 0 or 1")));
             }
         };
-        self.topics.publish(topic, call.body.clone(), at_least_once, retain);
+        if topic.starts_with('$') {
+            reserved::take(&self.fleet, NO_CONNECTION, topic, &call.body).await?;
+        } else {
+            self.topics.publish(topic, call.body.clone(), at_least_once, retain);
+        }
         json(&serde_json::json!({ "message": "OK" }))
     }
 }
@@ -269,17 +282,29 @@ fn json<T: Serialize>(answer: &T) -> Result<Vec<u8>, ApiError> {
         .map_err(|error| ApiError::internal(format!("an answer has no JSON: {error}")))
 }
 
-fn unbound(error: &BindError) -> ApiError {
+/// The AWS service that a path belongs to, by its signing name.
+fn service_of(path: &str) -> &'static str {
+    if path.starts_with("/things/") || path.starts_with("/topics/") {
+        IOT_DATA
+    } else {
+        "greengrass"
+    }
+}
+
+fn unbound(error: &BindError, service: &str) -> ApiError {
+    if service == IOT_DATA {
+        return ApiError::invalid_request(error.to_string());
+    }
     ApiError::validation("CANNOT_PARSE", error.to_string(), &[])
 }
 
-/// Four operations of the data plane have paths that nobody outside AWS has written down; what a
-/// nucleus sends to them is kept in the log, for whoever comes to implement them.
-fn unknown(parts: &hyper::http::request::Parts, body: &[u8]) -> ApiError {
+/// Four operations of the data plane have paths that nobody outside AWS has written down; that a
+/// nucleus asked for one is kept in the log, for whoever comes to implement them. Not its body,
+/// which may hold what is secret.
+fn unknown(parts: &hyper::http::request::Parts, body_bytes: usize) -> ApiError {
     let (method, path) = (&parts.method, parts.uri.path());
     if path.starts_with("/greengrass/") {
-        let shown = String::from_utf8_lossy(&body[..body.len().min(LOGGED_BODY_BYTES)]);
-        tracing::warn!(%method, path, body = %shown, "a Greengrass request that is not known");
+        tracing::warn!(%method, path, body_bytes, "a Greengrass request that is not known");
     }
     ApiError::new("UnknownOperationException", 404, format!("there is no {method} {path}"))
 }

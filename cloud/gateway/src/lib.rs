@@ -12,6 +12,7 @@ mod device;
 mod gateway;
 mod https;
 mod listener;
+mod reserved;
 mod revocation;
 mod service_error;
 

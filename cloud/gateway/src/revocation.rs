@@ -2,20 +2,29 @@
 
 use std::sync::Arc;
 
-use marram_broker::{Broker, DisconnectReason};
+use marram_broker::{Broker, DisconnectReason, Handler};
 use marram_registry::{Change, DeviceIdentity};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast};
 
-use crate::device::DeviceHandler;
-
-/// Follows the registry's changes until it is gone.
-pub(crate) async fn cut_revoked(
-    broker: Broker<DeviceHandler>,
+/// Follows the registry's changes until it is gone, and `connected_late`, which is notified when
+/// a connection came to be after its certificate was disabled.
+pub(crate) async fn cut_revoked<H>(
+    broker: Broker<H>,
     mut changes: broadcast::Receiver<Change>,
-) {
+    connected_late: Arc<Notify>,
+) where
+    H: Handler<Identity = Arc<DeviceIdentity>>,
+{
     loop {
-        match changes.recv().await {
+        let change = tokio::select! {
+            change = changes.recv() => change,
+            () = connected_late.notified() => {
+                cut(&broker, |identity| !identity.is_active());
+                continue;
+            }
+        };
+        match change {
             Ok(Change::CertificateDisabled { certificate_id }) => {
                 cut(&broker, |identity| identity.certificate_id() == certificate_id);
             }
@@ -26,9 +35,9 @@ pub(crate) async fn cut_revoked(
     }
 }
 
-fn cut(broker: &Broker<DeviceHandler>, is_meant: impl Fn(&DeviceIdentity) -> bool) {
-    broker.disconnect_if(
-        |identity: &Arc<DeviceIdentity>| is_meant(identity),
-        DisconnectReason::NotAuthorized,
-    );
+fn cut<H>(broker: &Broker<H>, is_meant: impl Fn(&DeviceIdentity) -> bool)
+where
+    H: Handler<Identity = Arc<DeviceIdentity>>,
+{
+    broker.disconnect_if(|identity| is_meant(identity), DisconnectReason::NotAuthorized);
 }
