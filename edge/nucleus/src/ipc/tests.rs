@@ -61,6 +61,15 @@ impl StateReports for Reports {
 
 impl Device {
     fn start() -> Self {
+        Self::start_with(true)
+    }
+
+    /// A device that is configured to run offline.
+    fn start_offline() -> Self {
+        Self::start_with(false)
+    }
+
+    fn start_with(has_cloud: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::at_ms(START_MS);
         let paths = NucleusPaths::new(folder.path());
@@ -74,7 +83,7 @@ impl Device {
             config: config.clone(),
             tokens: tokens.clone(),
             states: states.clone(),
-            iot_core: Some(IotLink { iot_core: cloud.clone(), messages }),
+            iot_core: has_cloud.then(|| IotLink { iot_core: cloud.clone(), messages }),
             clock: clock.shared(),
         })
         .unwrap();

@@ -44,10 +44,9 @@ impl Limits {
     }
 }
 
-/// Checks a publish; `authorize` gets the topic.
+/// Checks what a publish must have; `authorize` gets the topic.
 pub(in crate::ipc) fn check_publish(
     request: PublishToIoTCoreRequest,
-    limits: Limits,
     authorize: impl FnOnce(&str) -> Result<(), IpcError>,
 ) -> Result<Publish, IpcError> {
     let topic = request.topic_name.ok_or_else(topic_required)?;
@@ -60,9 +59,6 @@ pub(in crate::ipc) fn check_publish(
         let text = format!("Invalid payload format value: {format}");
         return Err(IpcError::invalid_arguments(text));
     }
-    check_size(payload.len(), limits)
-        .and_then(|()| check_topic_name(&topic, limits))
-        .map_err(|reason| publish_failed(&topic, &reason))?;
     let properties = PublishProperties {
         response_topic: request.response_topic.map(Into::into),
         correlation_data: request.correlation_data.map(|data| data.0),
@@ -78,6 +74,13 @@ pub(in crate::ipc) fn check_publish(
     };
     let retain = request.retain.unwrap_or(false);
     Ok(Publish { topic: topic.into(), payload, qos, retain, properties })
+}
+
+/// Checks whether the cloud would take the message.
+pub(in crate::ipc) fn check_limits(message: &Publish, limits: Limits) -> Result<(), IpcError> {
+    check_size(message.payload.len(), limits)
+        .and_then(|()| check_topic_name(&message.topic, limits))
+        .map_err(|reason| publish_failed(&message.topic, &reason))
 }
 
 /// Checks a subscription; `authorize` gets the filter as it is written.

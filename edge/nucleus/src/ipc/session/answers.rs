@@ -103,8 +103,7 @@ impl Session {
     ) -> Result<Answer, IpcError> {
         let operation = Operation::PublishToIoTCore;
         let request = shapes::parse(operation, payload)?;
-        let limits = Limits::from_config(&self.server.config);
-        let message = requests::check_publish(request, limits, |topic| {
+        let message = requests::check_publish(request, |topic| {
             self.server.authorizer.authorize(component, Service::MqttProxy, operation, topic)
         })?;
         let topic = message.topic.clone();
@@ -112,6 +111,7 @@ impl Session {
             let reason = "Cannot publish because device is configured to run offline";
             return Err(requests::publish_failed(&topic, reason));
         };
+        requests::check_limits(&message, Limits::from_config(&self.server.config))?;
         self.room_for_pending().await?;
         let accepted = fan_out.iot_core().publish(message);
         let outbox = self.outbox.clone();

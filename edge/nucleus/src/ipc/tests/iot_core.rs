@@ -178,3 +178,15 @@ async fn too_many_requests_that_wait_for_the_cloud_fail_and_hold_up_nothing_else
     assert_eq!(one_more.unwrap_err().0, "ServiceError");
     client.call(Operation::GetConfiguration, json!({})).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_device_without_a_cloud_says_so_before_it_looks_at_limits() {
+    let device = Device::start_offline();
+    let mut client = device.component("com.example.A", "*").await;
+    let message = json!({"topicName": "a/b/c/d/e/f/g/h/i", "qos": "1", "payload": "eA=="});
+    let text = "Publish to topic a/b/c/d/e/f/g/h/i failed: \
+                Cannot publish because device is configured to run offline";
+    assert_eq!(refused(&mut client, message).await, failure("ServiceError", text));
+    let subscribed = client.call(SUBSCRIBE, json!({"topicName": "t", "qos": "1"})).await;
+    assert_eq!(subscribed.unwrap_err().0, "ServiceError");
+}

@@ -206,7 +206,7 @@ async fn a_subscriber_that_does_not_read_costs_one_delay_and_only_its_own_events
         assert_eq!(reader.event().await.1, event("t", number));
     }
     assert!(device.server.dropped_events() > 0);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
