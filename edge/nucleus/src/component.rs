@@ -54,6 +54,10 @@ pub trait Running: Send {
     fn stop(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
+/// A guest on its way up.
+pub type StartingNative =
+    Pin<Box<dyn Future<Output = Result<Box<dyn Running>, StartNative>> + Send>>;
+
 /// Makes a guest run each time its component is started.
 pub trait NativeComponent: Send + Sync + std::fmt::Debug {
     /// The component name that a deployment must bring, for example
@@ -61,8 +65,5 @@ pub trait NativeComponent: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// Starts the guest. It counts as RUNNING when this returns.
-    fn start(
-        self: Arc<Self>,
-        context: Context,
-    ) -> Pin<Box<dyn Future<Output = Result<Box<dyn Running>, StartNative>> + Send>>;
+    fn start(self: Arc<Self>, context: Context) -> StartingNative;
 }

@@ -105,6 +105,11 @@ impl Machine {
         self.stage == Stage::Resting && self.desires.is_empty()
     }
 
+    /// What its dependencies allow, as it last heard.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
     /// What it means for components with a HARD dependency on this one.
     pub(crate) fn readiness_of_dependers(&self) -> Readiness {
         Readiness::of_hard(self.status.state, !self.stops_after_error)

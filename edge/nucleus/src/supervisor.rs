@@ -1,9 +1,197 @@
 //! Runs the components: the shell around the lifecycle machines.
+//!
+//! All components are under one lock, which nobody holds while waiting. What they run is marked in
+//! its environment, so that what a killed nucleus left behind is found and ended before anything
+//! starts: no component ever runs twice.
+//!
+//! Source: recipes-and-deployments A7, B5.8.
 
+mod board;
+mod core;
+mod entry;
 pub mod environment;
+mod events;
+mod output;
+mod process;
+mod run_as;
+mod runner;
+mod settings;
+mod skip_if;
 mod spec;
-mod status;
+pub mod status;
 pub mod tokens;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use marram_model::ComponentName;
+use marram_os::clock::SharedClock;
+use marram_os::file::{WriteFile, create_dir_all_mode};
+use marram_os::process::end_leftovers;
+use tokio::sync::broadcast;
+
 pub use spec::{ServiceKind, ServiceSet, ServiceSpec};
-pub use status::{ComponentStatus, Mark, ReportedState, Settled, StateChange, UnknownComponent};
+
+use self::core::Core;
+use crate::config::ConfigStore;
+use crate::lifecycle::Event;
+use crate::paths::NucleusPaths;
+use board::Board;
+use environment::{SharedEnvironment, Variables};
+use runner::Runner;
+use status::{ComponentStatus, Mark, ReportedState, Settled, StateChange, UnknownComponent};
+use tokens::Tokens;
+
+/// How long processes that a killed nucleus left behind may take to obey SIGTERM.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
+
+/// What a supervisor needs.
+#[derive(Debug, Clone)]
+pub struct SupervisorSettings {
+    /// Where work and logs go.
+    pub paths: NucleusPaths,
+    /// The nucleus's settings for components, read each time one is started.
+    pub config: ConfigStore,
+    /// The environment of the nucleus's own process.
+    pub inherited: Variables,
+    /// What native components give to all processes.
+    pub environment: SharedEnvironment,
+    /// Where the components' tokens are registered.
+    pub tokens: Tokens,
+    /// For the logs.
+    pub clock: SharedClock,
+}
+
+/// Why the supervisor could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartSupervisor {
+    /// A folder for the components could not be made.
+    #[error("cannot prepare the folders of the components")]
+    Folder(#[from] WriteFile),
+    /// Processes of an earlier nucleus cannot be ended.
+    #[error(
+        "processes {0:?} of an earlier nucleus on this root folder survive SIGKILL; end them, or \
+         restart the device"
+    )]
+    Leftovers(Vec<u32>),
+}
+
+/// The way to the components. Clones are the same; when the last one is dropped, everything that
+/// runs is killed.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    core: Mutex<Core>,
+    board: Arc<Board>,
+}
+
+impl Shared {
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Supervisor {
+    /// Ends what an earlier nucleus on the same root folder left behind, and starts without any
+    /// component.
+    pub async fn start(settings: SupervisorSettings) -> Result<Self, StartSupervisor> {
+        let SupervisorSettings { paths, config, inherited, environment, tokens, clock } = settings;
+        // Components run as other users: they must get through to their own folders below.
+        let work = paths.root().join("work");
+        if !work.is_dir() {
+            create_dir_all_mode(&work, 0o755)?;
+        }
+        create_dir_all_mode(&paths.logs(), 0o700)?;
+        let mark = runner::mark_prefix(&paths);
+        let survivors = end_leftovers(environment::MARK, &mark, LEFTOVER_GRACE).await;
+        if !survivors.is_empty() {
+            return Err(StartSupervisor::Leftovers(survivors));
+        }
+        let runner = Runner { paths, config, inherited, shared: environment, tokens, clock };
+        let board = Arc::new(Board::new());
+        let shared = Arc::new_cyclic(|shared| Shared {
+            core: Mutex::new(Core::new(runner, Arc::clone(&board), shared.clone())),
+            board,
+        });
+        Ok(Self { shared })
+    }
+
+    /// This moment in the order of state changes.
+    pub fn mark(&self) -> Mark {
+        self.shared.core().mark()
+    }
+
+    /// Creates the components that are new and changes the others as their change asks for: those
+    /// that nothing changes run on, and BROKEN ones are installed again. Components that the set
+    /// does not name stay as they are. Does not wait for any of them.
+    pub fn apply(&self, set: ServiceSet) {
+        self.shared.core().apply(set);
+    }
+
+    /// Stops these components, dependers first, and forgets them. Returns when all are gone, which
+    /// their timeouts bound; unknown ones are gone already. Goes on when it is dropped.
+    pub async fn remove(&self, names: impl IntoIterator<Item = ComponentName>) {
+        let gone = self.shared.core().remove(names.into_iter().collect());
+        // Without an answer the supervisor has stopped, and they are gone too.
+        let _ = gone.await;
+    }
+
+    /// Waits until each of `names` is RUNNING or FINISHED with nothing left to do, or until one of
+    /// them has become BROKEN after `since` (B5.8.3). Cancel safe; the caller owns the deadline.
+    pub async fn wait_settled(&self, names: &[ComponentName], since: Mark) -> Settled {
+        self.shared.board.settled(names, since).await
+    }
+
+    /// All components in the order of their names.
+    pub fn status(&self) -> Vec<ComponentStatus> {
+        self.shared.board.all()
+    }
+
+    /// One component.
+    pub fn status_of(&self, name: &str) -> Option<ComponentStatus> {
+        self.shared.board.get(name)
+    }
+
+    /// Every state change from now on. A listener that lags more than 256 changes behind misses
+    /// some and is told so: it then reads [`Self::status`].
+    pub fn watch(&self) -> broadcast::Receiver<StateChange> {
+        self.shared.board.listen()
+    }
+
+    /// What a component says of itself. A report that its state does not allow is ignored, as
+    /// Greengrass does (A7.1).
+    pub fn report_state(
+        &self,
+        name: &ComponentName,
+        state: ReportedState,
+    ) -> Result<(), UnknownComponent> {
+        let mut core = self.shared.core();
+        if !core.contains(name) {
+            return Err(UnknownComponent(name.clone()));
+        }
+        let event = match state {
+            ReportedState::Running => Event::ReportedRunning,
+            ReportedState::Errored => Event::ReportedErrored,
+        };
+        core.feed(name.clone(), event);
+        Ok(())
+    }
+
+    /// Stops everything, dependers first, and kills what has not stopped after `budget`. Nothing
+    /// can be applied afterwards.
+    pub async fn stop_all(&self, budget: Duration) {
+        let stopped = self.shared.core().stop_all();
+        if tokio::time::timeout(budget, stopped).await.is_err() {
+            tracing::warn!(?budget, "components did not stop in time and are killed");
+            self.shared.core().kill_all();
+        }
+        self.shared.board.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ impl Sim {
     fn new(lifecycle: Value) -> Self {
         let mut behaviours = BTreeMap::new();
         for step in ["install", "startup", "run", "shutdown", "recover"] {
-            let script = lifecycle[step]["Script"].as_str().or(lifecycle[step].as_str());
+            let script = lifecycle[step]["Script"].as_str().or_else(|| lifecycle[step].as_str());
             let behaviour = match script
                 .map(|script| script.split_at(script.find(' ').unwrap_or(script.len())))
             {

@@ -66,6 +66,8 @@ pub enum Settled {
     Reached,
     /// These became BROKEN.
     Broken(Vec<ComponentStatus>),
+    /// The supervisor has no components of these names.
+    Missing(Vec<ComponentName>),
     /// The supervisor has stopped.
     Stopped,
 }

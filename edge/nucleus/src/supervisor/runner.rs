@@ -1,0 +1,221 @@
+//! Starts the steps of components.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use marram_model::ComponentName;
+use marram_model::deployment::RunWith;
+use marram_os::clock::SharedClock;
+use marram_os::file::{create_dir_all_mode, set_owner};
+use marram_os::process::{Spawn, spawn};
+use marram_os::user;
+use marram_recipe::lifecycle::{Lifecycle, Step, StepName};
+
+use super::environment::{self, Layers, SharedEnvironment, Variables};
+use super::events::Events;
+use super::output::ComponentOutput;
+use super::process::{Job, Task, Watched, look_after};
+use super::run_as::{self, ChooseUser};
+use super::tokens::Tokens;
+use super::{settings, skip_if};
+use crate::component::{Context, NativeComponent};
+use crate::config::ConfigStore;
+use crate::lifecycle::{Definition, Event, Refusal, RunId, StepEvent, Work};
+use crate::paths::NucleusPaths;
+
+/// Everything that steps of all components share.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) paths: NucleusPaths,
+    pub(super) config: ConfigStore,
+    pub(super) inherited: Variables,
+    pub(super) shared: SharedEnvironment,
+    pub(super) tokens: Tokens,
+    pub(super) clock: SharedClock,
+}
+
+/// One step to run.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) run: RunId,
+    pub(super) step: StepName,
+    pub(super) definition: Arc<Definition>,
+    pub(super) token: String,
+    pub(super) output: ComponentOutput,
+    pub(super) events: Events,
+}
+
+/// What became of an order at once.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// It runs; the rest comes through the order's events.
+    Running(Job),
+    /// It does not.
+    No(StepEvent),
+}
+
+impl Runner {
+    /// Starts a step. Does not wait for it.
+    pub(super) fn start(&self, order: Order) -> Started {
+        let definition = Arc::clone(&order.definition);
+        let step_of = |lifecycle: &Lifecycle| {
+            let step = lifecycle.step(order.step)?;
+            Some(step.cloned().map_err(|error| error.to_string()))
+        };
+        let (lifecycle, step) = match &definition.work {
+            Work::Native(guest) => return self.start_guest(Arc::clone(guest), order),
+            Work::Scripts(Err(error)) => {
+                return refused(Refusal::ConfigNotValid, error.to_string());
+            }
+            Work::Scripts(Ok(lifecycle)) => (lifecycle, step_of(lifecycle)),
+        };
+        let step = match step {
+            None => return Started::No(StepEvent::Skipped),
+            Some(Err(problem)) => return refused(Refusal::ConfigNotValid, problem),
+            Some(Ok(step)) => step,
+        };
+        let is_skipped = step
+            .skip_if
+            .as_ref()
+            .is_some_and(|skip_if| skip_if::holds(skip_if, &self.inherited, &self.paths));
+        match &step.script {
+            Some(script) if !is_skipped => {
+                self.start_script(script, &step, &lifecycle.setenv, order)
+            }
+            _ => Started::No(StepEvent::Skipped),
+        }
+    }
+
+    fn start_script(
+        &self,
+        script: &str,
+        step: &Step,
+        lifecycle_env: &Variables,
+        order: Order,
+    ) -> Started {
+        let run_with = &order.definition.run_with;
+        let default_user = settings::default_user(&self.config);
+        let run_as =
+            match run_as::choose(run_with, default_user.as_deref(), step.requires_privilege) {
+                Ok(run_as) => run_as,
+                Err(ChooseUser::Missing) => {
+                    return refused(Refusal::MissingRunWith, ChooseUser::Missing.to_string());
+                }
+                Err(error) => return refused(Refusal::Io, chain(&error)),
+            };
+        let component = order.events.component.clone();
+        let work = match self.prepare_work(&component, run_with, default_user.as_deref()) {
+            Ok(work) => work,
+            Err(error) => return refused(Refusal::Io, chain(&error)),
+        };
+        let home = match &run_as {
+            Some(user) => user.home.clone(),
+            None => user::current().map_or_else(|_| self.inherited_home(), |user| user.home),
+        };
+        let env = Layers {
+            inherited: &self.inherited,
+            token: &order.token,
+            mark: &self.mark(&order),
+            home: &home,
+            device: &environment::device(&self.config, &self.paths.ipc_socket()),
+            shared: &self.shared.get(),
+            recipe: [lifecycle_env, &step.setenv],
+        }
+        .variables();
+        let what = Spawn {
+            program: settings::shell(&self.config).into(),
+            args: vec!["-c".into(), script.into()],
+            env: env.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect(),
+            cwd: work,
+            run_as,
+            tree_variable: Some(environment::MARK.to_owned()),
+        };
+        match spawn(what) {
+            Ok(child) => Started::Running(look_after(child, self.watched(order))),
+            Err(error) => refused(Refusal::Io, chain(&error)),
+        }
+    }
+
+    fn watched(&self, order: Order) -> Watched {
+        Watched {
+            run: order.run,
+            script: order.step.as_str(),
+            output: order.output,
+            limits: settings::log_limits(&self.config),
+            events: order.events,
+        }
+    }
+
+    /// What tells this process and its descendants from all others.
+    fn mark(&self, order: &Order) -> String {
+        let Events { component, instance, .. } = &order.events;
+        format!("{}{component}#{instance}.{}", mark_prefix(&self.paths), order.run.0)
+    }
+
+    fn inherited_home(&self) -> PathBuf {
+        self.inherited.get("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
+    }
+
+    /// Makes the working folder, 0700 and owned by the user of the component's unprivileged steps.
+    fn prepare_work(
+        &self,
+        component: &ComponentName,
+        run_with: &RunWith,
+        default_user: Option<&str>,
+    ) -> Result<PathBuf, marram_os::file::WriteFile> {
+        let work = self.paths.work(component);
+        create_dir_all_mode(&work, 0o700)?;
+        if user::is_root()
+            && let Ok(Some(owner)) = run_as::choose(run_with, default_user, false)
+        {
+            set_owner(&work, owner.uid, owner.gid)?;
+        }
+        Ok(work)
+    }
+
+    fn start_guest(&self, guest: Arc<dyn NativeComponent>, order: Order) -> Started {
+        let component = order.events.component.clone();
+        let work = self.paths.work(&component);
+        if let Err(error) = create_dir_all_mode(&work, 0o700) {
+            return refused(Refusal::Io, chain(&error));
+        }
+        let context = Context {
+            name: component,
+            config: self.config.clone(),
+            tokens: self.tokens.clone(),
+            environment: self.shared.clone(),
+            work,
+        };
+        Started::Running(Job::Guest(Task::spawn(async move {
+            match guest.start(context).await {
+                Ok(running) => order.events.send_guest(order.run, running),
+                Err(error) => {
+                    let refused = StepEvent::Refused(Refusal::Failed, chain(&error));
+                    order.events.send(Event::Step(order.run, refused));
+                }
+            }
+        })))
+    }
+}
+
+/// What the mark of every process below this root folder begins with.
+pub(super) fn mark_prefix(paths: &NucleusPaths) -> String {
+    format!("{}#", Path::display(paths.root()))
+}
+
+fn refused(refusal: Refusal, detail: String) -> Started {
+    Started::No(StepEvent::Refused(refusal, detail))
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
