@@ -328,3 +328,6 @@ fn reachable(listen: IpAddr) -> IpAddr {
         address => address,
     }
 }
+
+#[cfg(test)]
+mod tests;
