@@ -1,2 +1,63 @@
-//! One executable for people: quickstart, cloud, core, env.
-fn main() {}
+//! `marram`: one executable for people, for devices and clouds alike.
+#![allow(clippy::print_stdout, reason = "a command for people: data goes to stdout")]
+
+mod aws;
+mod core;
+mod env;
+mod exit;
+mod progress;
+mod provision;
+mod quickstart;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs Greengrass without AWS: a cloud, its devices, and everything between them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "marram",
+    version,
+    about,
+    after_help = "Start here:  marram quickstart\n\
+                  Exit codes:  0 done, 1 failed, 64 bad arguments or configuration, \
+                  69 a port or a service is not available"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// From nothing to a running component: a cloud, a core device and a deployment
+    Quickstart(quickstart::Arguments),
+    /// The fleet service
+    #[command(subcommand)]
+    Cloud(CloudCommand),
+    /// Core devices
+    #[command(subcommand)]
+    Core(core::Command),
+    /// Print shell exports that make plain `aws …` commands work: eval "$(marram env --ready-file F)"
+    Env(env::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum CloudCommand {
+    /// Run the cloud until SIGTERM; the same as the program `marram-cloud`
+    Run(marram_cloud::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    match arguments.command {
+        Command::Quickstart(arguments) => exit::of(quickstart::run(&arguments)),
+        Command::Cloud(CloudCommand::Run(arguments)) => marram_cloud::run(arguments),
+        Command::Core(command) => core::run(command),
+        Command::Env(arguments) => exit::of(env::run(&arguments)),
+    }
+}

@@ -183,6 +183,14 @@ impl Drop for Child {
     }
 }
 
+/// Asks one process to end, with SIGTERM. One that has ended already needs no asking.
+pub fn terminate(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
 /// Makes the processes that lose their parent children of this one instead of init's, so that
 /// they stay in reach. Call it once at start, with [`reap_orphans`] running ever after.
 pub fn become_subreaper() -> io::Result<()> {

@@ -1,1 +1,71 @@
 //! The core device's runtime: arguments and composition only.
+//!
+//! A library, so that `marram core run` is the same program as `marramd`.
+
+mod arguments;
+mod failure;
+mod ready;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use marram_nucleus::{Nucleus, NucleusSettings};
+use marram_os::clock::SystemClock;
+use marram_telemetry::{Limits, SizeRotatingWriter, Target};
+use marram_token_exchange::TokenExchange;
+
+pub use arguments::Arguments;
+pub use marram_nucleus::NUCLEUS_VERSION;
+
+use failure::Failure;
+
+/// Blocking threads come and go with file and resolver work; idle ones cost memory.
+const BLOCKING_THREADS: usize = 4;
+const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(1);
+
+/// Runs the device until SIGTERM or SIGINT.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_THREAD_IDLE)
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(arguments)),
+        Err(error) => Err(Failure::Runtime(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let stop = tokio::spawn(marram_os::signal::termination());
+    let settings = NucleusSettings {
+        root: arguments.root()?,
+        init: arguments.initial_config()?,
+        natives: vec![Arc::new(TokenExchange::new(SystemClock::shared()))],
+        clock: SystemClock::shared(),
+        inherited: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let log = settings.prepare_log_file()?;
+    let file = SizeRotatingWriter::open(&log, Limits::default(), SystemClock::shared())
+        .map_err(Failure::Log)?;
+    marram_telemetry::init(&arguments.log_level, Target::File(file))?;
+    marram_os::process::become_subreaper().map_err(Failure::Runtime)?;
+    let reaper = tokio::spawn(marram_os::process::reap_orphans());
+
+    let nucleus = Nucleus::start(settings).await?;
+    if let Some(path) = &arguments.ready_file {
+        ready::write(path, &nucleus)?;
+    }
+    let signal = stop.await;
+    tracing::info!(?signal, "stopping");
+    nucleus.stop().await;
+    reaper.abort();
+    Ok(())
+}

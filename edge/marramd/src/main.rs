@@ -1,2 +1,32 @@
-//! The core device's runtime: arguments and composition only.
-fn main() {}
+//! `marramd`: the core device's runtime.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The core device's runtime: installs, runs and updates components.
+#[derive(Debug, Parser)]
+#[command(
+    name = "marramd",
+    version,
+    about,
+    after_help = "Exit codes:  0 stopped in good order, 1 failed, 64 bad arguments or \
+                  configuration, 69 the root is in use\n\
+                  A device is made with:  marram core provision --help"
+)]
+struct Program {
+    #[command(flatten)]
+    arguments: marramd::Arguments,
+}
+
+fn main() -> ExitCode {
+    match Program::try_parse() {
+        Ok(program) => marramd::run(program.arguments),
+        Err(error) => {
+            let is_error = error.use_stderr();
+            // A closed pipe is the reader's choice, not our failure.
+            let _ = error.print();
+            if is_error { ExitCode::from(64) } else { ExitCode::SUCCESS }
+        }
+    }
+}

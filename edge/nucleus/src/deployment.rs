@@ -5,11 +5,15 @@
 //! [`current`] is what survives a restart.
 
 pub mod current;
+pub(crate) mod delivery;
 pub mod engine;
 pub mod groups;
 pub mod machine;
+mod membership;
 mod queue;
 pub mod request;
+pub mod state;
+pub(crate) mod steps;
 
 pub use engine::Deployments;
 pub use request::{Request, Source};

@@ -11,7 +11,10 @@ pub mod config;
 pub mod deployment;
 pub mod ipc;
 mod lifecycle;
+mod nucleus;
 pub mod packages;
 pub mod paths;
 pub mod resolve;
 pub mod supervisor;
+
+pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, StartNucleus};

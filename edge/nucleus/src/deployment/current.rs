@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use marram_model::ComponentName;
 use marram_model::deployment::{DeploymentDocument, FailureHandlingPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct Current {
     /// The groups that the cloud listed; `None` before it was asked, or if it could not say.
     #[serde(default)]
     pub membership: Option<BTreeSet<String>>,
+    /// Components that were BROKEN before it changed the device: a rollback need not mend them.
+    #[serde(default)]
+    pub broken_before: BTreeSet<ComponentName>,
 }
 
 impl Current {
@@ -30,7 +34,13 @@ impl Current {
             FailureHandlingPolicy::Rollback => OnFailure::Rollback,
             FailureHandlingPolicy::DoNothing => OnFailure::DoNothing,
         };
-        Self { request, document, machine: Machine::new(on_failure), membership: None }
+        Self {
+            request,
+            document,
+            machine: Machine::new(on_failure),
+            membership: None,
+            broken_before: BTreeSet::new(),
+        }
     }
 
     /// What tells it from others.

@@ -43,8 +43,15 @@ pub(crate) trait Steps: Send + Sync + 'static {
     /// Tells the cloud, now or at the next connection.
     fn report(&self, request: &Request, outcome: DeploymentOutcome);
 
-    /// A deployment is over, however it ended.
-    fn ended(&self, current: &Current, outcome: &DeploymentOutcome);
+    /// A deployment begins, or goes on after a restart.
+    fn began(&self) -> impl Future<Output = ()> + Send;
+
+    /// A deployment is over, however it ended. May be called again for the same one after a kill.
+    fn ended(
+        &self,
+        current: &Current,
+        outcome: &DeploymentOutcome,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// What others ask of the engine.
@@ -146,6 +153,7 @@ impl<S: Steps> Engine<S> {
 
     /// Runs one deployment to its end, listening to offers and cancels meanwhile.
     async fn drive(&mut self, mut current: Current) {
+        self.steps.began().await;
         let mut action = current.machine.resume();
         let ending = loop {
             let step = match action {
@@ -177,7 +185,7 @@ impl<S: Steps> Engine<S> {
                 }
             };
         };
-        self.finish(&current, ending);
+        self.finish(&current, ending).await;
     }
 
     async fn run_step(
@@ -216,7 +224,7 @@ impl<S: Steps> Engine<S> {
         })
     }
 
-    fn finish(&self, current: &Current, ending: Ending) {
+    async fn finish(&self, current: &Current, ending: Ending) {
         let outcome = match ending {
             Ending::Succeeded => DeploymentOutcome::succeeded(),
             Ending::Canceled => DeploymentOutcome::plain(DeploymentStatus::Canceled),
@@ -232,7 +240,7 @@ impl<S: Steps> Engine<S> {
         );
         // Reported before the position is dropped: killed in between, the device resumes the last
         // step, which is done already, and reports the same outcome again.
-        self.steps.ended(current, &outcome);
+        self.steps.ended(current, &outcome).await;
         self.steps.report(&current.request, outcome);
         if let Err(failure) = self.steps.save(None) {
             tracing::error!(cause = failure.cause, "the end of the deployment was not saved");

@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn the_books_come_back_from_the_configuration() {
         let groups = books();
-        let value = serde_json::to_value(&groups).unwrap();
-        assert!(value.is_array(), "one leaf: names that differ in case only must not meet");
-        assert_eq!(serde_json::from_value::<Groups>(value).unwrap(), groups);
+        let text = serde_json::to_string(&groups).unwrap();
+
+        assert_eq!(serde_json::from_str::<Groups>(&text).unwrap(), groups);
     }
 }

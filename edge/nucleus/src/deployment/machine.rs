@@ -10,6 +10,7 @@
 //! - from then on a cancel is refused and the true result is reported
 //!   (recipes and deployments, B2, "Recommend").
 
+use std::error::Error;
 use std::time::Duration;
 
 use marram_model::error_code::ErrorCode;
@@ -97,6 +98,20 @@ pub struct Failure {
     pub cause: String,
     /// Codes after the leading `DEPLOYMENT_FAILURE`, from general to specific.
     pub codes: Vec<ErrorCode>,
+}
+
+impl Failure {
+    /// A failure whose cause is the whole chain of an error (B7.1: joined by `. `).
+    pub(crate) fn of(error: &dyn Error, codes: Vec<ErrorCode>) -> Self {
+        let mut cause = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            cause.push_str(". ");
+            cause.push_str(&error.to_string());
+            source = error.source();
+        }
+        Self { cause, codes }
+    }
 }
 
 /// What the engine tells the machine.
@@ -205,7 +220,9 @@ impl Machine {
             Step::Settle => Step::Remove,
             Step::Restore => Step::SettleRestored,
             Step::Remove => return self.finish(Ending::Succeeded),
-            Step::SettleRestored => return self.finish_failed(DetailedStatus::FailedRollbackComplete),
+            Step::SettleRestored => {
+                return self.finish_failed(DetailedStatus::FailedRollbackComplete);
+            }
         };
         self.run(next)
     }

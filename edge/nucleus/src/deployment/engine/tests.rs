@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use super::*;
 use crate::deployment::request::Source;
 
-const DOCUMENT: &str = r#"{"configurationArn":"arn:aws:greengrass:us-east-1:1:configuration:thinggroup/G:1"}"#;
+const DOCUMENT: &str =
+    r#"{"configurationArn":"arn:aws:greengrass:us-east-1:1:configuration:thinggroup/G:1"}"#;
 
 /// Steps that end at once, unless a test holds one or makes it fail.
 #[derive(Default)]
@@ -60,7 +61,9 @@ impl Steps for FakeSteps {
         self.changed.notify_waiters();
     }
 
-    fn ended(&self, _: &Current, _: &DeploymentOutcome) {}
+    async fn began(&self) {}
+
+    async fn ended(&self, _: &Current, _: &DeploymentOutcome) {}
 }
 
 impl FakeSteps {

@@ -1,0 +1,45 @@
+//! What the command line says, and what it means where it is silent.
+
+use std::path::PathBuf;
+
+use marram_nucleus::config::initial::InitialConfig;
+
+use crate::failure::Failure;
+
+/// The arguments of `marramd` and of `marram core run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// The device's root folder [default: /greengrass/v2 as root, else
+    /// ~/.local/share/marram/core]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// A configuration in the nucleus's schema, merged at the start
+    #[arg(long, value_name = "FILE")]
+    pub init_config: Option<PathBuf>,
+    /// Write this file, as JSON, once the IPC socket accepts connections
+    #[arg(long, value_name = "F")]
+    pub ready_file: Option<PathBuf>,
+    /// Log level: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+impl Arguments {
+    /// The root folder, absolute: components get it as it is.
+    pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
+        let root = match &self.root {
+            Some(root) => root.clone(),
+            None if marram_os::user::is_root() => PathBuf::from("/greengrass/v2"),
+            None => {
+                let home = std::env::var_os("HOME").ok_or(Failure::NoHome)?;
+                PathBuf::from(home).join(".local/share/marram/core")
+            }
+        };
+        std::path::absolute(&root).map_err(|source| Failure::Root { root, source })
+    }
+
+    pub(crate) fn initial_config(&self) -> Result<Option<InitialConfig>, Failure> {
+        let Some(path) = &self.init_config else { return Ok(None) };
+        InitialConfig::read(path).map(Some).map_err(Failure::Config)
+    }
+}

@@ -1,0 +1,61 @@
+//! Why the runtime ended, and the exit code that says so.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use marram_nucleus::StartNucleus;
+use marram_nucleus::config::initial::ReadInitialConfig;
+use marram_os::file::WriteFile;
+use marram_telemetry::{InitTelemetry, OpenLog};
+
+/// Bad arguments or configuration (`sysexits.h`: EX_USAGE).
+const USAGE: u8 = 64;
+/// Something needed is not available (`sysexits.h`: EX_UNAVAILABLE).
+const UNAVAILABLE: u8 = 69;
+
+/// What ended the runtime.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the asynchronous runtime could not be started")]
+    Runtime(#[source] io::Error),
+    #[error("--root {}: not a usable path", root.display())]
+    Root { root: PathBuf, source: io::Error },
+    #[error("HOME is not set: name the device's root folder with --root")]
+    NoHome,
+    #[error("--init-config")]
+    Config(#[source] ReadInitialConfig),
+    #[error("the log could not be opened")]
+    Log(#[source] OpenLog),
+    #[error("--log-level")]
+    LogLevel(#[from] InitTelemetry),
+    #[error("--ready-file")]
+    Ready(#[source] WriteFile),
+    #[error(transparent)]
+    Nucleus(#[from] StartNucleus),
+}
+
+impl Failure {
+    /// Prints the chain of causes once, to stderr and to the log.
+    pub(crate) fn report(&self) -> ExitCode {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        tracing::error!("{text}");
+        eprintln!("marramd: {text}");
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Root { .. } | Self::NoHome | Self::Config(_) | Self::LogLevel(_) => USAGE,
+            Self::Nucleus(start) if start.is_bad_configuration() => USAGE,
+            Self::Nucleus(start) if start.is_in_use() => UNAVAILABLE,
+            _ => 1,
+        }
+    }
+}

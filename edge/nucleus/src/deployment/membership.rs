@@ -1,0 +1,44 @@
+//! The first step: which thing groups the cloud says that the device is in.
+
+use std::collections::BTreeSet;
+
+use marram_model::arn::Target;
+use marram_model::data_plane::ThingGroupMembership;
+
+use super::machine::Failure;
+use crate::cloud::DataPlane;
+use crate::packages::RetryPolicy;
+use crate::resolve::negotiate::cloud_codes;
+
+/// Asks until the cloud answers; `None` if the device may not ask, which drops no group.
+pub(crate) async fn ask(
+    data_plane: &DataPlane,
+    retry: RetryPolicy,
+) -> Result<Option<BTreeSet<String>>, Failure> {
+    loop {
+        match data_plane.thing_groups().await {
+            Ok(groups) => return Ok(Some(names(&groups))),
+            Err(error) if error.is_access_denied() => {
+                tracing::warn!(%error, "the device may not list its thing groups: all are kept");
+                return Ok(None);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::info!(%error, "the thing groups are asked for again");
+                retry.pause().await;
+            }
+            Err(error) => return Err(Failure::of(&error, cloud_codes(&error))),
+        }
+    }
+}
+
+/// Direct groups and all above them, as the device's books name them.
+fn names(groups: &[ThingGroupMembership]) -> BTreeSet<String> {
+    let key = |name: &str| Target::ThingGroup(name.to_owned()).as_group_key();
+    groups
+        .iter()
+        .flat_map(|group| {
+            let above = group.root_to_parent_thing_groups.iter();
+            above.map(|parent| key(&parent.thing_group_name)).chain([key(&group.thing_group_name)])
+        })
+        .collect()
+}

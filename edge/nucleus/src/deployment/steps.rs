@@ -1,0 +1,155 @@
+//! What each step of a deployment does on this device.
+
+mod apply;
+mod outcome;
+mod prepare;
+mod settle;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use marram_model::deployment::{DeploymentDocument, LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS};
+use marram_model::error_code::ErrorCode;
+use marram_model::status::{DeploymentOutcome, DetailedStatus};
+use marram_os::clock::SharedClock;
+use tokio::sync::Notify;
+
+use super::current::Current;
+use super::engine::Steps;
+use super::machine::{Failure, Step};
+use super::membership;
+use super::request::Request;
+use super::state::DeploymentState;
+use crate::cloud::status_publisher::StatusPublisher;
+use crate::cloud::{DataPlane, DeploymentStatusUpdate};
+use crate::compose::services::Natives;
+use crate::config::ConfigStore;
+use crate::packages::PackageStore;
+use crate::paths::NucleusPaths;
+use crate::resolve::Resolution;
+use crate::supervisor::Supervisor;
+
+/// What a document may ask of this device (B1.1).
+const CAPABILITIES: &[&str] = &[LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS];
+
+/// The device, as deployments see it.
+#[derive(Debug)]
+pub(crate) struct NucleusSteps {
+    pub(crate) config: ConfigStore,
+    pub(crate) state: DeploymentState,
+    pub(crate) store: PackageStore,
+    pub(crate) paths: NucleusPaths,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) natives: Natives,
+    /// `None` on a device without a cloud.
+    pub(crate) data_plane: Option<DataPlane>,
+    /// `None` on a device without a cloud.
+    pub(crate) fleet_status: Option<Arc<StatusPublisher>>,
+    /// There is something new to tell the cloud.
+    pub(crate) outcome_added: Arc<Notify>,
+    pub(crate) clock: SharedClock,
+    /// What Resolve found, for Prepare and Apply; found again after a restart.
+    pub(crate) resolution: Mutex<Option<Resolution>>,
+}
+
+impl Steps for NucleusSteps {
+    fn accept(&self, request: &Request) -> Result<Current, DeploymentOutcome> {
+        let document = DeploymentDocument::parse(request.document.as_bytes()).map_err(|error| {
+            let failure = Failure::of(&error, error.error_codes());
+            DeploymentOutcome {
+                detailed: None,
+                ..DeploymentOutcome::failed(
+                    DetailedStatus::FailedNoStateChange,
+                    failure.cause,
+                    failure.codes,
+                )
+            }
+        })?;
+        let current = Current::new(request.clone(), document);
+        let group = current.document.group_name();
+        if request.source.is_job() && self.state.groups().is_stale(&group, current.timestamp()) {
+            return Err(DeploymentOutcome::failed(
+                DetailedStatus::Rejected,
+                format!("a newer deployment for {group} is in force already"),
+                [ErrorCode::RejectedStaleDeployment],
+            ));
+        }
+        let missing = current.document.missing_capabilities(CAPABILITIES);
+        if !missing.is_empty() {
+            return Err(DeploymentOutcome::failed(
+                DetailedStatus::FailedNoStateChange,
+                format!("this nucleus does not have: {}", missing.join(", ")),
+                [ErrorCode::NucleusMissingRequiredCapabilities],
+            ));
+        }
+        Ok(current)
+    }
+
+    async fn run(&self, step: Step, current: &mut Current) -> Result<(), Failure> {
+        match step {
+            Step::Gather => self.gather(current).await,
+            Step::Resolve => self.resolve(current).await,
+            Step::Prepare => self.prepare().await,
+            Step::Apply => self.apply(current),
+            Step::Settle => self.settle().await,
+            Step::Remove => self.remove_unwanted().await,
+            Step::Restore => self.restore(current),
+            Step::SettleRestored => self.settle_restored(current).await,
+        }
+    }
+
+    fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
+        self.state
+            .save_current(current)
+            .map_err(|error| Failure::of(&error, vec![ErrorCode::IoWriteError]))
+    }
+
+    fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+        let update = DeploymentStatusUpdate { source: request.source.clone(), outcome };
+        if let Err(error) = self.state.add_outcome(&update) {
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::error!(error, "the deployment's status could not be kept for the cloud");
+        }
+        self.outcome_added.notify_one();
+    }
+
+    async fn began(&self) {
+        if let Some(fleet_status) = &self.fleet_status {
+            fleet_status.deployment_began().await;
+        }
+    }
+
+    async fn ended(&self, current: &Current, outcome: &DeploymentOutcome) {
+        self.close_books(current, outcome);
+        if let Some(fleet_status) = &self.fleet_status {
+            fleet_status.deployment_ended(outcome::for_fleet_status(current, outcome)).await;
+        }
+    }
+}
+
+impl NucleusSteps {
+    async fn gather(&self, current: &mut Current) -> Result<(), Failure> {
+        if let Some(data_plane) = &self.data_plane {
+            current.membership = membership::ask(data_plane, self.retry_policy()).await?;
+        }
+        Ok(())
+    }
+
+    fn set_resolution(&self, resolution: Option<Resolution>) {
+        *self.resolution.lock().unwrap_or_else(PoisonError::into_inner) = resolution;
+    }
+
+    fn resolution(&self) -> Result<Resolution, Failure> {
+        let resolution = self.resolution.lock().unwrap_or_else(PoisonError::into_inner);
+        resolution.clone().ok_or_else(|| Failure {
+            cause: "the deployment's components were not resolved".to_owned(),
+            codes: vec![ErrorCode::DeploymentInterrupted],
+        })
+    }
+
+    /// Where the configuration of before is kept while a deployment may have to go back.
+    fn snapshot_file(&self, current: &Current) -> PathBuf {
+        let safe = current.key().replace(':', ".").replace('/', "+");
+        self.paths.deployments().join(safe).join("rollback_snapshot.json")
+    }
+}

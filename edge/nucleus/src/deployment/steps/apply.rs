@@ -1,0 +1,94 @@
+//! The two steps that change the device: forward and back, one transaction each.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use marram_model::ComponentName;
+use marram_model::component_state::ComponentState;
+use marram_model::error_code::ErrorCode;
+use marram_os::file::{create_dir_all_mode, write_atomically};
+
+use super::NucleusSteps;
+use crate::compose::{Composer, device_attributes};
+use crate::config::{ChangeConfig, ConfigSnapshot};
+use crate::deployment::current::Current;
+use crate::deployment::machine::{Event, Failure};
+
+impl NucleusSteps {
+    /// Writes the new configuration, and with it that the deployment is past this step.
+    pub(super) fn apply(&self, current: &mut Current) -> Result<(), Failure> {
+        let resolution = self.resolution()?;
+        current.broken_before = self.broken();
+        let thing = self.config.get(&["system", "thingName"]);
+        let composer = Composer {
+            config: &self.config,
+            store: &self.store,
+            paths: &self.paths,
+            attributes: &device_attributes(&self.config),
+            thing_name: thing.as_ref().and_then(|name| name.as_str()).unwrap_or_default(),
+        };
+        let composition = composer
+            .compose(&resolution, &current.document, current.timestamp())
+            .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        keep_snapshot(&self.snapshot_file(current), &self.config.snapshot())?;
+        self.config
+            .transaction(|tx| {
+                composition.write(tx, self.clock.now_ms())?;
+                self.state.put_current(tx, Some(&past_this_step(current)))
+            })
+            .map_err(not_written)
+    }
+
+    /// Writes the configuration of before, and with it that the deployment is past this step.
+    pub(super) fn restore(&self, current: &Current) -> Result<(), Failure> {
+        let snapshot = read_snapshot(&self.snapshot_file(current))?;
+        self.config
+            .transaction(|tx| {
+                tx.restore(&snapshot);
+                self.state.put_current(tx, Some(&past_this_step(current)))
+            })
+            .map_err(not_written)
+    }
+
+    fn broken(&self) -> BTreeSet<ComponentName> {
+        let all = self.supervisor.status().into_iter();
+        all.filter(|c| c.state == ComponentState::Broken).map(|c| c.name).collect()
+    }
+
+    /// The snapshot is of no use once the deployment is over.
+    pub(super) fn forget_snapshot(&self, current: &Current) {
+        let file = self.snapshot_file(current);
+        if let Some(folder) = file.parent()
+            && folder.exists()
+            && let Err(error) = fs::remove_dir_all(folder)
+        {
+            tracing::warn!(%error, folder = %folder.display(), "a snapshot could not be removed");
+        }
+    }
+}
+
+fn past_this_step(current: &Current) -> Current {
+    let mut past = current.clone();
+    past.machine.handle(Event::Done);
+    past
+}
+
+fn not_written(error: ChangeConfig) -> Failure {
+    Failure::of(&error, vec![ErrorCode::IoError, ErrorCode::IoWriteError])
+}
+
+fn keep_snapshot(file: &Path, snapshot: &ConfigSnapshot) -> Result<(), Failure> {
+    let codes = || vec![ErrorCode::IoError, ErrorCode::IoWriteError];
+    let bytes = serde_json::to_vec(snapshot).map_err(|error| Failure::of(&error, codes()))?;
+    if let Some(folder) = file.parent() {
+        create_dir_all_mode(folder, 0o700).map_err(|error| Failure::of(&error, codes()))?;
+    }
+    write_atomically(file, &bytes, 0o600).map_err(|error| Failure::of(&error, codes()))
+}
+
+fn read_snapshot(file: &Path) -> Result<ConfigSnapshot, Failure> {
+    let codes = || vec![ErrorCode::IoError, ErrorCode::IoReadError];
+    let bytes = fs::read(file).map_err(|error| Failure::of(&error, codes()))?;
+    serde_json::from_slice(&bytes).map_err(|error| Failure::of(&error, codes()))
+}

@@ -1,0 +1,50 @@
+//! What is left to do when a deployment is over: the books, the store, the fleet status.
+
+use marram_model::fleet_status::{DeploymentInformation, Trigger};
+use marram_model::shadow_topics::ReportedDetails;
+use marram_model::status::{DeploymentOutcome, DeploymentStatus, DetailedStatus};
+
+use super::NucleusSteps;
+use crate::cloud::fleet_status::DeploymentEnd;
+use crate::compose::services::kept_versions;
+use crate::deployment::current::Current;
+use crate::deployment::request::Source;
+
+impl NucleusSteps {
+    /// Files the roots under their group if they are in force (B5.10), and removes what no
+    /// component needs. Doing it again changes nothing, so it may be cut off anywhere.
+    pub(super) fn close_books(&self, current: &Current, outcome: &DeploymentOutcome) {
+        let in_force = outcome.status == DeploymentStatus::Succeeded
+            || outcome.detailed == Some(DetailedStatus::FailedRollbackNotRequested);
+        if in_force {
+            let mut groups = self.state.groups();
+            groups.record(&current.document, current.timestamp(), current.membership.as_ref());
+            if let Err(error) = self.state.save_groups(&groups) {
+                tracing::error!(%error, "the groups' books could not be kept");
+            }
+        }
+        self.forget_snapshot(current);
+        self.set_resolution(None);
+        if let Err(error) = self.store.clean_up(&kept_versions(&self.config)) {
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::warn!(error, "stale versions could not be removed");
+        }
+        marram_os::memory::trim();
+    }
+}
+
+pub(super) fn for_fleet_status(current: &Current, outcome: &DeploymentOutcome) -> DeploymentEnd {
+    let trigger = match current.request.source {
+        Source::Job { .. } => Trigger::ThingGroupDeployment,
+        Source::Shadow { .. } => Trigger::ThingDeployment,
+    };
+    let document = &current.document;
+    let information = DeploymentInformation {
+        status: Some(outcome.status.to_string()),
+        status_details: Some(ReportedDetails::from(outcome)),
+        fleet_configuration_arn_for_status: Some(document.configuration_arn.clone()),
+        deployment_id: Some(document.deployment_id.clone()),
+        unchanged_root_components: Vec::new(),
+    };
+    DeploymentEnd { trigger, information }
+}

@@ -1,0 +1,100 @@
+//! Telling the supervisor what shall run, waiting for it, and stopping what goes.
+
+use std::collections::BTreeSet;
+
+use marram_model::ComponentName;
+use marram_model::error_code::ErrorCode;
+
+use super::NucleusSteps;
+use crate::compose::services::service_specs;
+use crate::deployment::current::Current;
+use crate::deployment::machine::Failure;
+use crate::supervisor::ServiceSet;
+use crate::supervisor::status::{ComponentStatus, Settled};
+
+/// Lines of stderr that a failed deployment's cause quotes of each broken component.
+const QUOTED_LINES: usize = 3;
+
+impl NucleusSteps {
+    /// Until every component has reached its desired state, changed or not, of any group (B5.8).
+    pub(super) async fn settle(&self) -> Result<(), Failure> {
+        let specs = service_specs(&self.config, &self.natives);
+        self.run_and_wait(specs, &BTreeSet::new()).await
+    }
+
+    /// As [`Self::settle`], but what was broken before stays out of it, and what depends on that.
+    pub(super) async fn settle_restored(&self, current: &Current) -> Result<(), Failure> {
+        self.remove_unwanted().await?;
+        let specs = service_specs(&self.config, &self.natives);
+        let excused = with_dependers(&specs, current.broken_before.clone());
+        self.run_and_wait(specs, &excused).await
+    }
+
+    async fn run_and_wait(
+        &self,
+        specs: ServiceSet,
+        excused: &BTreeSet<ComponentName>,
+    ) -> Result<(), Failure> {
+        let awaited = specs.keys().filter(|name| !excused.contains(*name));
+        let names: Vec<ComponentName> = awaited.cloned().collect();
+        let since = self.supervisor.mark();
+        self.supervisor.apply(specs);
+        match self.supervisor.wait_settled(&names, since).await {
+            Settled::Reached => Ok(()),
+            Settled::Broken(broken) => Err(Failure {
+                cause: broken.iter().map(sentence).collect::<Vec<_>>().join(". "),
+                codes: vec![ErrorCode::ComponentUpdateError, ErrorCode::ComponentBroken],
+            }),
+            Settled::Missing(names) => {
+                let names: Vec<&str> = names.iter().map(ComponentName::as_str).collect();
+                Err(Failure {
+                    cause: format!("{} cannot be run, see the nucleus's log", names.join(", ")),
+                    codes: vec![ErrorCode::ComponentUpdateError],
+                })
+            }
+            Settled::Stopped => Err(Failure {
+                cause: "the nucleus is stopping".to_owned(),
+                codes: vec![ErrorCode::DeploymentInterrupted],
+            }),
+        }
+    }
+
+    /// Stops components that are not in the configuration any more.
+    pub(super) async fn remove_unwanted(&self) -> Result<(), Failure> {
+        let wanted = service_specs(&self.config, &self.natives);
+        let running = self.supervisor.status().into_iter().map(|status| status.name);
+        self.supervisor.remove(running.filter(|name| !wanted.contains_key(name))).await;
+        Ok(())
+    }
+}
+
+/// The components and everything that depends on one of them.
+fn with_dependers(
+    specs: &ServiceSet,
+    mut components: BTreeSet<ComponentName>,
+) -> BTreeSet<ComponentName> {
+    loop {
+        let before = components.len();
+        for (name, spec) in specs {
+            if spec.dependencies.keys().any(|on| components.contains(on)) {
+                components.insert(name.clone());
+            }
+        }
+        if components.len() == before {
+            return components;
+        }
+    }
+}
+
+/// A broken component, why, and the last that it said.
+fn sentence(status: &ComponentStatus) -> String {
+    let mut text =
+        format!("{} {} is {}: {}", status.name, status.version, status.state, status.reason);
+    let from = status.last_stderr.len().saturating_sub(QUOTED_LINES);
+    if let Some(lines) = status.last_stderr.get(from..)
+        && !lines.is_empty()
+    {
+        text.push_str(&format!(" Its last words: {}", lines.join(" / ")));
+    }
+    text
+}

@@ -1,0 +1,182 @@
+//! The device's side towards its cloud, and the deployments that come from there.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use marram_os::clock::SharedClock;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::task::JoinHandle;
+
+use super::NUCLEUS_VERSION;
+use crate::cloud::fleet_status::DeviceDescription;
+use crate::cloud::settings::ReadIdentity;
+use crate::cloud::status_publisher::{StatusPublisher, StatusPublisherSettings};
+use crate::cloud::{CloudLink, CloudSettings, DataPlane, LinkEvent};
+use crate::compose::device_attributes;
+use crate::compose::services::Natives;
+use crate::config::ConfigStore;
+use crate::deployment::machine::Deadlines;
+use crate::deployment::state::DeploymentState;
+use crate::deployment::steps::NucleusSteps;
+use crate::deployment::{Deployments, Request, Source, delivery, engine};
+use crate::ipc::iot_core::IotLink;
+use crate::packages::PackageStore;
+use crate::paths::NucleusPaths;
+use crate::supervisor::Supervisor;
+use crate::supervisor::status::StateChange;
+
+/// Messages from the cloud that wait for the IPC server.
+const MESSAGES: usize = 256;
+/// The MQTT connection gets this long to say good-bye.
+const DISCONNECT: Duration = Duration::from_secs(1);
+
+/// What deployments and the fleet status need of the device.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    pub(super) config: ConfigStore,
+    pub(super) state: DeploymentState,
+    pub(super) store: PackageStore,
+    pub(super) supervisor: Supervisor,
+    pub(super) natives: Natives,
+    pub(super) paths: NucleusPaths,
+    pub(super) clock: SharedClock,
+}
+
+/// A connection that is made, or none on a device without a cloud; nothing is deployed yet.
+#[derive(Debug)]
+pub(super) struct Connected {
+    device: Device,
+    cloud: Option<Cloud>,
+}
+
+#[derive(Debug)]
+struct Cloud {
+    link: CloudLink,
+    events: mpsc::Receiver<LinkEvent>,
+    data_plane: DataPlane,
+    fleet_status: Arc<StatusPublisher>,
+}
+
+/// The running side.
+#[derive(Debug)]
+pub(super) struct CloudSide {
+    link: Option<CloudLink>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl CloudSide {
+    /// Starts to connect, if the configuration names a cloud. The second part is for the IPC.
+    pub(super) fn connect(device: Device) -> Result<(Connected, Option<IotLink>), ReadIdentity> {
+        let Some(settings) = CloudSettings::from_config(&device.config) else {
+            tracing::info!("the configuration names no cloud: running offline");
+            return Ok((Connected { device, cloud: None }, None));
+        };
+        let (to_components, messages) = mpsc::channel(MESSAGES);
+        let (link, events) = CloudLink::start(&settings, NUCLEUS_VERSION, to_components)?;
+        let attributes = device_attributes(&device.config);
+        let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
+        let fleet_status = Arc::new(StatusPublisher::start(StatusPublisherSettings {
+            link: link.clone(),
+            thing: settings.thing.clone(),
+            device: DeviceDescription {
+                nucleus_version: NUCLEUS_VERSION.to_owned(),
+                platform: attribute("os"),
+                architecture: attribute("architecture"),
+            },
+            period: settings.status_period,
+            config: device.config.clone(),
+            inventory: Arc::new(device.clone()),
+            clock: Arc::clone(&device.clock),
+        }));
+        let data_plane = DataPlane::new(&settings)?;
+        let iot_core = IotLink { iot_core: Arc::new(link.clone()), messages };
+        let cloud = Cloud { link, events, data_plane, fleet_status };
+        Ok((Connected { device, cloud: Some(cloud) }, Some(iot_core)))
+    }
+
+    /// No deployment begins or goes on from now on; the next start carries on.
+    pub(super) async fn stop_deploying(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+
+    pub(super) async fn disconnect(&self) {
+        if let Some(link) = &self.link {
+            link.stop(DISCONNECT).await;
+        }
+    }
+}
+
+impl Connected {
+    /// Starts to deploy, with what was under way when the device stopped.
+    pub(super) fn deploy(self) -> CloudSide {
+        let Self { device, cloud } = self;
+        let outcome_added = Arc::new(Notify::new());
+        let interrupted = device.state.current();
+        let steps = Arc::new(NucleusSteps {
+            config: device.config.clone(),
+            state: device.state.clone(),
+            store: device.store.clone(),
+            paths: device.paths.clone(),
+            supervisor: device.supervisor.clone(),
+            natives: device.natives.clone(),
+            data_plane: cloud.as_ref().map(|cloud| cloud.data_plane.clone()),
+            fleet_status: cloud.as_ref().map(|cloud| Arc::clone(&cloud.fleet_status)),
+            outcome_added: Arc::clone(&outcome_added),
+            clock: Arc::clone(&device.clock),
+            resolution: Mutex::default(),
+        });
+        let (deployments, engine) = engine::start(steps, Deadlines::default(), interrupted);
+        let mut tasks = vec![engine];
+        let Some(cloud) = cloud else { return CloudSide { link: None, tasks } };
+        let Cloud { link, events, fleet_status, .. } = cloud;
+        let changes = device.supervisor.watch();
+        tasks.push(tokio::spawn(tell_changes(changes, fleet_status)));
+        let delivery = delivery::run(device.state.clone(), link.clone(), outcome_added);
+        tasks.push(tokio::spawn(delivery));
+        tasks.push(tokio::spawn(take_events(events, deployments, device)));
+        CloudSide { link: Some(link), tasks }
+    }
+}
+
+/// Hands what the cloud wants to the deployments, quickly.
+async fn take_events(
+    mut events: mpsc::Receiver<LinkEvent>,
+    deployments: Deployments,
+    device: Device,
+) {
+    while let Some(event) = events.recv().await {
+        match event {
+            LinkEvent::Offer { source, .. } if has_ended(&device.state, &source) => {
+                tracing::info!(deployment = source.key(), "the cloud has still to hear of its end");
+            }
+            LinkEvent::Offer { source, document } => {
+                let request = Request::new(source, document, device.clock.now_ms());
+                deployments.offer(request).await;
+            }
+            LinkEvent::Cancel { key } => deployments.cancel(key).await,
+            LinkEvent::Connected => {}
+        }
+    }
+}
+
+/// True if the deployment is over and only the cloud does not know yet.
+fn has_ended(state: &DeploymentState, source: &Source) -> bool {
+    let outcomes = state.outcomes();
+    outcomes.iter().any(|told| told.source == *source && told.outcome.status.is_terminal())
+}
+
+async fn tell_changes(
+    mut changes: broadcast::Receiver<StateChange>,
+    fleet_status: Arc<StatusPublisher>,
+) {
+    loop {
+        match changes.recv().await {
+            // What was missed is found by comparing all components anyway.
+            Ok(_) | Err(RecvError::Lagged(_)) => fleet_status.components_changed(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
