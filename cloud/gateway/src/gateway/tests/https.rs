@@ -154,7 +154,63 @@ async fn publishing_over_https_reaches_subscribers() {
     assert_eq!(status, 200);
     assert_eq!(core.message().await, ("a/b".to_owned(), json!({"k": 1})));
     for bad in ["/topics/a%2F%23", "/topics/%24aws%2Frules%2Fr", "/topics/a?qos=2"] {
-        assert_eq!(plane.call(Some(&device), "POST", bad, "{}").await.0, 400, "{bad}");
+        let (status, _, response) = plane.call(Some(&device), "POST", bad, "{}").await;
+        assert_eq!(status, 400, "{bad}");
+        assert_eq!(response.header("x-amzn-errortype"), Some("InvalidRequestException"), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn requests_on_reserved_topics_may_come_over_https() {
+    let plane = Plane::start().await;
+    let own = "arn:aws:iot:us-east-1:123456789012:topic/$aws/things/core1/*";
+    let statements = json!([
+        allow(&["iot:Connect", "iot:Subscribe", "iot:Receive"], &["*"]),
+        allow(&["iot:Publish"], &[own]),
+    ]);
+    let device = plane.device(statements).await;
+    let mut core = plane.connect(&device, "core1").await;
+    let post = async |topic: &str, body: &Value| {
+        let path = format!("/topics/{topic}?qos=1");
+        plane.call(Some(&device), "POST", &path, &body.to_string()).await
+    };
+
+    let jobs = "$aws/things/core1/jobs/$next/namespace-aws-gg-deployment/get";
+    let asked = json!({"clientToken": "x"});
+    assert_eq!(post(jobs, &asked).await.0, 200);
+    core.silence().await;
+    core.client.subscribe(format!("{jobs}/+"), QoS::AtLeastOnce).await.unwrap();
+    assert_eq!(post(jobs, &asked).await.0, 200);
+    let (topic, reply) = core.message().await;
+    assert_eq!((topic, &reply["clientToken"]), (format!("{jobs}/accepted"), &json!("x")));
+
+    let shadow = "$aws/things/core1/shadow/update";
+    core.client.subscribe(format!("{shadow}/+"), QoS::AtLeastOnce).await.unwrap();
+    let update = json!({"state": {"desired": {"a": 1}}});
+    assert_eq!(post(&shadow.replace('/', "%2F"), &update).await.0, 200);
+    let (topic, accepted) = core.message().await;
+    assert_eq!((topic, &accepted["version"]), (format!("{shadow}/accepted"), &json!(1)));
+
+    let other = "$aws/things/core2/shadow/update";
+    assert_eq!(post(other, &update).await.0, 403);
+    let (status, body, _) = post("$aws/things/core1/shadow/update/accepted", &update).await;
+    assert_eq!(status, 400);
+    assert!(body["message"].as_str().unwrap().contains("shadow/update/accepted"), "{body}");
+}
+
+#[tokio::test]
+async fn our_failures_have_the_name_of_the_service_that_was_called() {
+    let plane = Plane::start().await;
+    let device = plane.trusted().await;
+    let groups = "/greengrass/v2/coreDevices/core1/thingGroups";
+    assert_eq!(plane.call(Some(&device), "GET", groups, "").await.0, 200);
+    plane.store.close().await;
+    for (path, code) in
+        [(groups, "InternalServerException"), ("/things/core1/shadow", "InternalFailureException")]
+    {
+        let (status, body, response) = plane.call(Some(&device), "GET", path, "").await;
+        assert_eq!((status, &body["__type"]), (500, &json!(code)), "{path}");
+        assert_eq!(response.header("x-amzn-errortype"), Some(code));
     }
 }
 

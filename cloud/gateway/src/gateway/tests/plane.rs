@@ -32,6 +32,7 @@ const NOW_MS: i64 = 1_767_323_045_000;
 pub(super) struct Plane {
     pub(super) registry: Registry,
     pub(super) fleet: Fleet,
+    pub(super) store: Store,
     pub(super) gateway: Gateway,
     authority: Arc<Authority>,
     _directory: TempDir,
@@ -67,14 +68,14 @@ impl Plane {
         let blobs = path.join("blobs");
         let blobs = Blobs::open(&blobs, Limits::default(), clock.clone()).await.unwrap();
         let account = registry.account().clone();
-        let fleet =
-            Fleet::open(marram_fleet::Parts { store, blobs, account, clock }).await.unwrap();
+        let parts = marram_fleet::Parts { store: store.clone(), blobs, account, clock };
+        let fleet = Fleet::open(parts).await.unwrap();
         let identity = authority.issue_server(&["127.0.0.1".to_owned()]).unwrap();
         let bind = || TcpListener::bind("127.0.0.1:0");
         let listeners = Listeners { mqtt: bind().await.unwrap(), https: bind().await.unwrap() };
         let parts = Parts { registry: registry.clone(), fleet: fleet.clone(), identity };
         let gateway = Gateway::start(parts, listeners).unwrap();
-        Self { registry, fleet, gateway, authority, _directory: directory }
+        Self { registry, fleet, store, gateway, authority, _directory: directory }
     }
 
     /// A device with a certificate that is attached to the thing `core1` in the group `G`, and
