@@ -1,13 +1,12 @@
 //! The IPC server: what components on this device may ask of the nucleus.
 //!
-//! The wire and its rules are `marram-ipc`, pure; this is its shell. Each connection is one
-//! [session](session) task, known by its token as one component. Messages between components pass
-//! through [pub/sub](pubsub), messages to and from the cloud through [`iot_core`]; both end in the
-//! bounded [outbox](outbox) of the receiving connection, so that no client that stops reading can
-//! hold up another.
+//! The wire and its rules are `marram-ipc`, pure; this is its shell. Each connection is one task
+//! (`session`), known by its token as one component. Messages between components pass through
+//! `pubsub`, messages to and from the cloud through [`iot_core`]; both end in the bounded `outbox`
+//! of the receiving connection, so that no client that stops reading can hold up another.
 //!
-//! Access is decided by the token and the component's `accessControl` alone
-//! ([authorizer](authorizer)); the socket itself is open to every user (ipc 1).
+//! Access is decided by the token and the component's `accessControl` alone (`authorizer`); the
+//! socket itself is open to every user (ipc 1).
 
 mod authorizer;
 mod configuration;

@@ -4,7 +4,7 @@
 //! that they take effect in the order in which they arrived; the writing half empties the
 //! [`Outbox`] meanwhile, so that a request that has to wait never keeps events from being sent.
 //! What depends on the cloud (both IoT Core operations) is begun in order and answered later. The
-//! requests themselves are in [`answers`].
+//! requests themselves are in `answers`.
 
 mod answers;
 
