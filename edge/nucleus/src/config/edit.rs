@@ -103,9 +103,12 @@ fn compare_containers(
             remove(old, path, edits);
         }
         let mut before = gone.next_if(|old| compare_names(&old.name, &child.name).is_eq());
-        if before.is_some_and(|old| old.name != child.name) {
+        if let Some(old) = before
+            && old.name != child.name
+        {
             // Removed and made again with another casing.
-            before.take().into_iter().for_each(|old| remove(old, path, edits));
+            remove(old, path, edits);
+            before = None;
         }
         if before.is_some_and(|old| Arc::ptr_eq(&old.node, &child.node)) {
             continue;

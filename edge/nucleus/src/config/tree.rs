@@ -181,12 +181,12 @@ impl Node {
 
     /// The container that this node is; a leaf is replaced by an empty one.
     pub(crate) fn make_container(&mut self) -> &mut Container {
-        if let Self::Leaf(_) = self {
-            *self = Self::empty();
-        }
         match self {
             Self::Container(container) => container,
-            Self::Leaf(_) => unreachable!("a leaf was replaced by a container above"),
+            leaf => {
+                *leaf = Self::empty();
+                leaf.make_container()
+            }
         }
     }
 }

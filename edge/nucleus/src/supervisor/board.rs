@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use marram_model::ComponentName;
 use marram_model::component_state::ComponentState;
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::output::ComponentOutput;
 use super::status::{ComponentStatus, Mark, Settled, StateChange};
 
 /// State changes that a slow listener may lag behind before it misses some.
 const CHANGES: usize = 256;
+
+/// A run step that has just begun may be about to fail: for so long its component does not count as
+/// settled. Java looks once a second, with the same effect.
+const PROBATION: Duration = Duration::from_millis(500);
 
 /// Statuses for reading, changes for listening.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(super) struct Board {
 #[derive(Debug)]
 struct Posted {
     status: ComponentStatus,
+    /// When its run step has lasted long enough to be believed, if that is what it is up by.
+    steady: Option<Instant>,
     output: ComponentOutput,
 }
 
@@ -51,8 +59,15 @@ impl Board {
     }
 
     /// The status of a component is now this. Its `last_stderr` is not read: it comes from `output`.
-    pub(super) fn post(&self, status: ComponentStatus, output: &ComponentOutput) {
-        let posted = Posted { status, output: output.clone() };
+    /// `run_since` is when its run step began, if that is what it is up by.
+    pub(super) fn post(
+        &self,
+        status: ComponentStatus,
+        run_since: Option<Instant>,
+        output: &ComponentOutput,
+    ) {
+        let steady = run_since.map(|since| since + PROBATION);
+        let posted = Posted { status, steady, output: output.clone() };
         let name = posted.status.name.clone();
         self.components.write().unwrap_or_else(PoisonError::into_inner).insert(name, posted);
         self.progress.send_modify(|progress| progress.posts += 1);
@@ -95,21 +110,34 @@ impl Board {
         let mut progress = self.progress.subscribe();
         loop {
             let is_stopped = progress.borrow_and_update().is_stopped;
-            if let Some(settled) = self.evaluate(names, since) {
-                return settled;
-            }
-            if is_stopped || progress.changed().await.is_err() {
+            let again = match self.evaluate(names, since) {
+                Verdict::Settled(settled) => return settled,
+                Verdict::Wait(again) => again,
+            };
+            if is_stopped {
                 return Settled::Stopped;
+            }
+            let steady = async {
+                match again {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = progress.changed() => if changed.is_err() {
+                    return Settled::Stopped;
+                },
+                () = steady => {}
             }
         }
     }
 
-    fn evaluate(&self, names: &[ComponentName], since: Mark) -> Option<Settled> {
+    fn evaluate(&self, names: &[ComponentName], since: Mark) -> Verdict {
         let components = self.components.read().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<ComponentName> =
             names.iter().filter(|name| !components.contains_key(*name)).cloned().collect();
         if !missing.is_empty() {
-            return Some(Settled::Missing(missing));
+            return Verdict::Settled(Settled::Missing(missing));
         }
         let wanted = || names.iter().filter_map(|name| components.get(name));
         let broken: Vec<ComponentStatus> = wanted()
@@ -118,8 +146,21 @@ impl Board {
             .map(Posted::status)
             .collect();
         if !broken.is_empty() {
-            return Some(Settled::Broken(broken));
+            return Verdict::Settled(Settled::Broken(broken));
         }
-        wanted().all(|posted| posted.status.is_settled).then_some(Settled::Reached)
+        if !wanted().all(|posted| posted.status.is_settled) {
+            return Verdict::Wait(None);
+        }
+        match wanted().filter_map(|posted| posted.steady).max() {
+            Some(steady) if steady > Instant::now() => Verdict::Wait(Some(steady)),
+            _ => Verdict::Settled(Settled::Reached),
+        }
     }
+}
+
+/// What there is to say of some components now.
+enum Verdict {
+    Settled(Settled),
+    /// Look again when something is posted, or at this time.
+    Wait(Option<Instant>),
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::board::Board;
-use super::entry::{Entry, definition_of};
+use super::entry::{Closing, Entry, definition_of};
 use super::events::Events;
 use super::output::ComponentOutput;
 use super::process::{self, Task};
@@ -97,9 +97,12 @@ impl Core {
         }
     }
 
-    /// Nothing is left of an instance that is being removed.
+    /// Nothing is left of an instance that is being removed, unless it was applied again meanwhile.
     pub(super) fn take_end(&mut self, component: &ComponentName, instance: u64) {
-        if self.is_current(component, instance) {
+        let is_awaited = self.components.get(component).is_some_and(|entry| {
+            entry.instance == instance && entry.closing == Some(Closing::Ends)
+        });
+        if is_awaited {
             self.drop_component(component);
             self.advance_closing();
         }
@@ -260,6 +263,7 @@ impl Core {
         let limits = settings::log_limits(&self.runner.config);
         let Some(entry) = self.components.get_mut(name) else { return };
         entry.changed = self.last_mark;
+        entry.changed_at = Instant::now();
         entry.output.set_state(status.state);
         let from = entry.announced.replace(status.state);
         if status.code != StatusCode::None {
@@ -288,7 +292,8 @@ impl Core {
 
     fn post(&self, name: &ComponentName) {
         if let Some(entry) = self.components.get(name) {
-            self.board.post(entry.status(), &entry.output);
+            let run_since = entry.machine.is_up_by_run().then_some(entry.changed_at);
+            self.board.post(entry.status(), run_since, &entry.output);
         }
     }
 

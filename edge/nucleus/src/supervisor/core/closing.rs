@@ -53,10 +53,10 @@ impl Core {
     fn next_closing(&self) -> Option<(ComponentName, Closing)> {
         self.components.iter().find_map(|(name, entry)| match entry.closing? {
             Closing::WaitsForDependers => {
-                let waits = self
-                    .dependers(name)
-                    .iter()
-                    .any(|depender| self.components[depender].closing.is_some());
+                let closes = |depender: &ComponentName| {
+                    self.components.get(depender).is_some_and(|entry| entry.closing.is_some())
+                };
+                let waits = self.dependers(name).iter().any(closes);
                 (!waits).then(|| (name.clone(), Closing::Stops))
             }
             Closing::Stops => entry.machine.is_stopped().then(|| (name.clone(), Closing::Ends)),

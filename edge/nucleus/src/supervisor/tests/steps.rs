@@ -6,9 +6,8 @@ use super::*;
 async fn life_run_that_ends_well_runs_shutdown() {
     let device = Device::new().await;
     let settled = device.settle([spec("c", json!({"run": "exit 0", "shutdown": "touch s"}))]).await;
-    // RUNNING counts as settled too: the end may still come.
     assert_eq!(settled, Settled::Reached);
-    device.wait_for("c", ComponentState::Finished).await;
+    assert_eq!(device.status("c").state, ComponentState::Finished);
     assert!(device.file("c", "s").exists());
 }
 
@@ -16,15 +15,9 @@ async fn life_run_that_ends_well_runs_shutdown() {
 async fn life_run_that_fails_is_broken_after_three_attempts() {
     let device = Device::new().await;
     let lifecycle = json!({"run": "echo attempt >> attempts; echo boom >&2; exit 3"});
-    let Settled::Broken(broken) = device.settle([spec("c", lifecycle)]).await else {
-        // A very fast run may be seen RUNNING first.
-        device.wait_for("c", ComponentState::Broken).await;
-        return assert_broken(&device, &device.status("c"));
-    };
-    assert_broken(&device, &broken[0]);
-}
-
-fn assert_broken(device: &Device, status: &ComponentStatus) {
+    let settled = device.settle([spec("c", lifecycle)]).await;
+    let Settled::Broken(broken) = settled else { panic!("{settled:?}") };
+    let status = &broken[0];
     assert_eq!(status.code, StatusCode::RunError);
     assert!(status.reason.ends_with("exited with code 3."), "{}", status.reason);
     assert_eq!(device.read("c", "attempts"), "attempt\n".repeat(3));
@@ -148,9 +141,11 @@ async fn life_script_that_cannot_start_is_an_io_error() {
 #[tokio::test]
 async fn a7_6_new_version_is_stopped_by_the_old_script() {
     let device = Device::new().await;
-    let old = spec("c", json!({"run": "sleep 1000", "shutdown": "echo old >> stopped"}));
+    let run = "echo $SVCUID > old-token; sleep 1000";
+    let old = spec("c", json!({"run": run, "shutdown": "echo old >> stopped"}));
     assert_eq!(device.settle([old]).await, Settled::Reached);
-    let first = device.tokens.clone();
+    let old_token = device.read("c", "old-token");
+    assert_eq!(device.tokens.owner(old_token.trim()), Some(name("c")));
     let lifecycle = json!({
         "install": "echo new >> installed", "run": "echo $SVCUID > token; sleep 1000",
         "shutdown": "echo new >> stopped",
@@ -160,8 +155,8 @@ async fn a7_6_new_version_is_stopped_by_the_old_script() {
     assert_eq!(device.read("c", "stopped"), "old\n");
     assert_eq!(device.read("c", "installed"), "new\n");
     assert_eq!(device.status("c").version, new.version);
-    until("a token", || !device.read("c", "token").is_empty()).await;
-    assert_eq!(first.owner(device.read("c", "token").trim()), Some(name("c")));
+    assert_eq!(device.tokens.owner(device.read("c", "token").trim()), Some(name("c")));
+    assert_eq!(device.tokens.owner(old_token.trim()), None);
     // Applied again without a change, nothing happens.
     let before = device.supervisor.mark();
     assert_eq!(device.settle([new]).await, Settled::Reached);
