@@ -6,7 +6,7 @@ use std::time::Duration;
 use marram_blobs::{Blobs, Limits};
 use marram_fleet::Fleet;
 use marram_http::client::{Client as HttpClient, Request, Response};
-use marram_mqtt_client::{Backoff, Client, Event, Options};
+use marram_mqtt_client::{Backoff, Client, Event, Options, Publish, QoS};
 use marram_os::clock::{ManualClock, SharedClock};
 use marram_registry::{Registry, RegistrySettings};
 use marram_store::Store;
@@ -14,9 +14,12 @@ use marram_tls::{Authority, Identity};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::{Gateway, Listeners, Parts};
 
@@ -27,7 +30,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// 2026-01-02T03:04:05Z.
-const NOW_MS: i64 = 1_767_323_045_000;
+pub(super) const NOW_MS: i64 = 1_767_323_045_000;
 
 pub(super) struct Plane {
     pub(super) registry: Registry,
@@ -78,13 +81,15 @@ impl Plane {
         Self { registry, fleet, store, gateway, authority, _directory: directory }
     }
 
-    /// A device with a certificate that is attached to the thing `core1` in the group `G`, and
+    /// A device with a certificate that is attached to the thing `core1` in the group `G` of `P`, and
     /// may do what `statements` say.
     pub(super) async fn device(&self, statements: Value) -> Device {
         let registry = &self.registry;
         let thing = json!({"thingName": "core1"});
         registry.create_thing(request(thing)).await.unwrap();
-        registry.create_thing_group(request(json!({"thingGroupName": "G"}))).await.unwrap();
+        registry.create_thing_group(request(json!({"thingGroupName": "P"}))).await.unwrap();
+        let group = json!({"thingGroupName": "G", "parentGroupName": "P"});
+        registry.create_thing_group(request(group)).await.unwrap();
         let member = json!({"thingName": "core1", "thingGroupName": "G"});
         registry.add_thing_to_thing_group(request(member)).await.unwrap();
         let asked = request(json!({"setAsActive": true}));
@@ -140,6 +145,25 @@ impl Plane {
         Options { tls: Some(Arc::new(tls)), port, ..self.options(device, "core1") }
     }
 
+    /// A bare connection of the device to `port`.
+    pub(super) async fn stream(
+        &self,
+        device: &Device,
+        alpn: &[&[u8]],
+        port: u16,
+    ) -> TlsStream<TcpStream> {
+        let options = self.options_with_alpn(device, alpn, port);
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = "127.0.0.1".try_into().unwrap();
+        TlsConnector::from(options.tls.unwrap()).connect(name, stream).await.unwrap()
+    }
+
+    /// Sets the status of the device's certificate.
+    pub(super) async fn set_status(&self, device: &Device, status: &str) {
+        let update = json!({"certificateId": device.certificate_id, "newStatus": status});
+        self.registry.update_certificate(request(update)).await.unwrap();
+    }
+
     /// One HTTPS call, with a certificate if there is a device.
     pub(super) async fn call(
         &self,
@@ -163,6 +187,14 @@ impl Plane {
 
 pub(super) fn allow(actions: &[&str], resources: &[&str]) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+/// All that still comes on a stream until it ends.
+pub(super) async fn rest_of(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut rest = Vec::new();
+    // A peer that closes without TLS's farewell has closed all the same.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end");
+    rest
 }
 
 /// A client and what came to it.
@@ -192,6 +224,12 @@ impl Connection {
             Event::Disconnected { reason } => reason,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Publishes at least once, and waits until the broker has done what follows.
+    pub(super) async fn publish(&self, topic: &str, payload: Value) {
+        let publish = Publish::new(topic, payload.to_string()).with_qos(QoS::AtLeastOnce);
+        self.client.publish(publish).await.unwrap();
     }
 
     /// The next message.
