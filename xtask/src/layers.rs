@@ -23,7 +23,6 @@ const FORBIDDEN_ON_THE_EDGE: &[(&str, &str)] = &[
     ("sqlx-core", "the device's state is one journal"),
     ("axum", "the device's endpoints need no framework"),
     ("reqwest", "a second HTTP client"),
-    ("regex", "0.5 MB for what globs do"),
 ];
 
 /// Crates that would bring I/O into the pure layer.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::rules::{CONFIGURATION, NUCLEUS_COMPONENT, SERVICES};
 use super::tree::compare_names;
+use schema::UnknownKeys;
 
 /// The name of the nucleus in configuration files of nucleus-lite.
 const NUCLEUS_LITE: &str = "aws.greengrass.NucleusLite";
@@ -133,7 +134,7 @@ fn check(document: Value) -> Result<Value, SchemaProblem> {
     let mut roots = object(document, "")?;
     for (name, root) in &mut roots {
         if compare_names(name, "system").is_eq() {
-            schema::check(root, name, schema::SYSTEM)?;
+            schema::check(root, name, schema::SYSTEM, UnknownKeys::Refused)?;
         } else if compare_names(name, SERVICES).is_eq() {
             *root = Value::Object(check_services(root.take(), name)?);
         } else {
@@ -153,7 +154,8 @@ fn check_services(services: Value, at: &str) -> Result<Map<String, Value>, Schem
             .any(|nucleus| compare_names(nucleus, &name).is_eq());
         for (key, value) in &service {
             if is_nucleus && compare_names(key, CONFIGURATION).is_eq() {
-                schema::check(value, &format!("{at}.{key}"), schema::NUCLEUS)?;
+                let at = format!("{at}.{key}");
+                schema::check(value, &at, schema::NUCLEUS, UnknownKeys::Logged)?;
             }
         }
         let name = if is_nucleus { NUCLEUS_COMPONENT.to_owned() } else { name };

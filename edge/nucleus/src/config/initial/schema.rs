@@ -43,6 +43,8 @@ pub(super) const NUCLEUS: &[(&str, Kind)] = &[
     ("deploymentConfigurationTimeSource", Kind::Text),
     ("deploymentPollingFrequencySeconds", Kind::Whole),
     ("deploymentStatusKeepAliveFrequency", Kind::Any),
+    ("downloadRetry.intervalSeconds", Kind::Number),
+    ("downloadRetry.maxAttempts", Kind::Whole),
     ("envStage", Kind::Text),
     ("fipsMode", Kind::Flag),
     ("fleetStatus.periodicStatusPublishIntervalSeconds", Kind::Whole),
@@ -98,9 +100,23 @@ pub(super) const NUCLEUS: &[(&str, Kind)] = &[
     ("telemetry.periodicPublishMetricsIntervalSeconds", Kind::Whole),
 ];
 
+/// What becomes of a key that is not in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnknownKeys {
+    /// It is a slip of the pen.
+    Refused,
+    /// A newer nucleus may know it: a file written for that one has to work here.
+    Logged,
+}
+
 /// Checks `value`, which is at the key `at`, against the keys of `table`.
-pub(super) fn check(value: &Value, at: &str, table: &[(&str, Kind)]) -> Result<(), SchemaProblem> {
-    check_below(value, at, "", table)
+pub(super) fn check(
+    value: &Value,
+    at: &str,
+    table: &[(&str, Kind)],
+    unknown: UnknownKeys,
+) -> Result<(), SchemaProblem> {
+    check_below(value, at, "", table, unknown)
 }
 
 fn check_below(
@@ -108,6 +124,7 @@ fn check_below(
     at: &str,
     prefix: &str,
     table: &[(&str, Kind)],
+    unknown: UnknownKeys,
 ) -> Result<(), SchemaProblem> {
     let object = match value {
         Value::Object(object) => object,
@@ -118,8 +135,15 @@ fn check_below(
         let at = format!("{at}.{name}");
         match find(prefix, name, table) {
             Found::Leaf(kind) => check_kind(value, &at, kind)?,
-            Found::Container(prefix) => check_below(value, &at, &prefix, table)?,
-            Found::Nothing => return Err(super::unknown(&at, value, &known(prefix, table))),
+            Found::Container(prefix) => check_below(value, &at, &prefix, table, unknown)?,
+            Found::Nothing if unknown == UnknownKeys::Refused => {
+                return Err(super::unknown(&at, value, &known(prefix, table)));
+            }
+            Found::Nothing => tracing::warn!(
+                key = at,
+                known = known(prefix, table),
+                "the configuration has a key that this nucleus does not know"
+            ),
         }
     }
     Ok(())

@@ -1,16 +1,27 @@
 //! Telling the supervisor what shall run, waiting for it, and stopping what goes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use marram_model::ComponentName;
+use marram_model::component_state::ComponentState;
 use marram_model::error_code::ErrorCode;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 
 use super::NucleusSteps;
 use crate::compose::services::service_specs;
 use crate::deployment::current::Current;
 use crate::deployment::machine::Failure;
-use crate::supervisor::ServiceSet;
-use crate::supervisor::status::{ComponentStatus, Settled};
+use crate::supervisor::status::{ComponentStatus, Settled, StateChange};
+use crate::supervisor::{ServiceKind, ServiceSet, ServiceSpec};
+
+/// A started `run` process has to live this long before the deployment believes in it: one that
+/// exits at once would otherwise count as a success (Java looks once a second, with that luck).
+const STEADY: Duration = Duration::from_millis(800);
+/// The same, once a component has failed since the deployment was applied.
+const STEADY_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Lines of stderr that a failed deployment's cause quotes of each broken component.
 const QUOTED_LINES: usize = 3;
@@ -37,25 +48,25 @@ impl NucleusSteps {
     ) -> Result<(), Failure> {
         let awaited = specs.keys().filter(|name| !excused.contains(*name));
         let names: Vec<ComponentName> = awaited.cloned().collect();
+        let unproven = names_of_unproven(&specs);
         let since = self.supervisor.mark();
         self.supervisor.apply(specs);
-        match self.supervisor.wait_settled(&names, since).await {
-            Settled::Reached => Ok(()),
-            Settled::Broken(broken) => Err(Failure {
-                cause: broken.iter().map(sentence).collect::<Vec<_>>().join(". "),
-                codes: vec![ErrorCode::ComponentUpdateError, ErrorCode::ComponentBroken],
-            }),
-            Settled::Missing(names) => {
-                let names: Vec<&str> = names.iter().map(ComponentName::as_str).collect();
-                Err(Failure {
-                    cause: format!("{} cannot be run, see the nucleus's log", names.join(", ")),
-                    codes: vec![ErrorCode::ComponentUpdateError],
-                })
+        let mut steady_for = STEADY;
+        loop {
+            let mut changes = self.supervisor.watch();
+            outcome(self.supervisor.wait_settled(&names, since).await)?;
+            let has_news = self.supervisor.status().iter().any(|status| {
+                status.changed > since
+                    && status.state == ComponentState::Running
+                    && unproven.contains(&status.name)
+            });
+            if !has_news {
+                return Ok(());
             }
-            Settled::Stopped => Err(Failure {
-                cause: "the nucleus is stopping".to_owned(),
-                codes: vec![ErrorCode::DeploymentInterrupted],
-            }),
+            if timeout(steady_for, failure_of(&mut changes, &names)).await.is_err() {
+                return Ok(());
+            }
+            steady_for = STEADY_AFTER_FAILURE;
         }
     }
 
@@ -65,6 +76,55 @@ impl NucleusSteps {
         let running = self.supervisor.status().into_iter().map(|status| status.name);
         self.supervisor.remove(running.filter(|name| !wanted.contains_key(name))).await;
         Ok(())
+    }
+}
+
+/// Components that count as RUNNING as soon as their process exists: they have not said, as a
+/// `startup` step does by its exit, that they are up.
+fn names_of_unproven(specs: &ServiceSet) -> BTreeSet<ComponentName> {
+    let is_unproven = |spec: &&ServiceSpec| {
+        let has = |step: &str| spec.lifecycle.keys().any(|key| key.eq_ignore_ascii_case(step));
+        matches!(spec.kind, ServiceKind::Generic) && has("run") && !has("startup")
+    };
+    specs.values().filter(is_unproven).map(|spec| spec.name.clone()).collect()
+}
+
+/// Ends when one of the components fails.
+async fn failure_of(changes: &mut broadcast::Receiver<StateChange>, names: &[ComponentName]) {
+    loop {
+        match changes.recv().await {
+            Ok(change) => {
+                let failed =
+                    matches!(change.to, Some(ComponentState::Errored | ComponentState::Broken));
+                if failed && names.contains(&change.name) {
+                    return;
+                }
+            }
+            // What was missed may have been a failure: look again.
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn outcome(settled: Settled) -> Result<(), Failure> {
+    match settled {
+        Settled::Reached => Ok(()),
+        Settled::Broken(broken) => Err(Failure {
+            cause: broken.iter().map(sentence).collect::<Vec<_>>().join(". "),
+            codes: vec![ErrorCode::ComponentUpdateError, ErrorCode::ComponentBroken],
+        }),
+        Settled::Missing(names) => {
+            let names: Vec<&str> = names.iter().map(ComponentName::as_str).collect();
+            Err(Failure {
+                cause: format!("{} cannot be run, see the nucleus's log", names.join(", ")),
+                codes: vec![ErrorCode::ComponentUpdateError],
+            })
+        }
+        Settled::Stopped => Err(Failure {
+            cause: "the nucleus is stopping".to_owned(),
+            codes: vec![ErrorCode::DeploymentInterrupted],
+        }),
     }
 }
 
