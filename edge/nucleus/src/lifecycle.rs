@@ -100,11 +100,6 @@ impl Machine {
         is_up && self.desires.is_empty()
     }
 
-    /// Whether it is RUNNING because its run step has begun, which says little of its health yet.
-    pub(crate) fn is_up_by_run(&self) -> bool {
-        matches!(self.stage, Stage::Running(main) if main.step == StepName::Run)
-    }
-
     /// Whether nothing of it runs and nothing more will without a request.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stage == Stage::Resting && self.desires.is_empty()

@@ -142,6 +142,9 @@ impl Supervisor {
 
     /// Waits until each of `names` is RUNNING or FINISHED with nothing left to do, or until one of
     /// them has become BROKEN after `since` (B5.8.3). Cancel safe; the caller owns the deadline.
+    ///
+    /// A run step counts from the moment its process starts: how long to doubt one that may fail
+    /// at once is the caller's choice.
     pub async fn wait_settled(&self, names: &[ComponentName], since: Mark) -> Settled {
         self.shared.board.settled(names, since).await
     }

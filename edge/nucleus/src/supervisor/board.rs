@@ -2,22 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
 
 use marram_model::ComponentName;
 use marram_model::component_state::ComponentState;
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, sleep_until};
 
 use super::output::ComponentOutput;
 use super::status::{ComponentStatus, Mark, Settled, StateChange};
 
 /// State changes that a slow listener may lag behind before it misses some.
 const CHANGES: usize = 256;
-
-/// A run step that has just begun may be about to fail: for so long its component does not count as
-/// settled. Java looks once a second, with the same effect.
-const PROBATION: Duration = Duration::from_millis(500);
 
 /// Statuses for reading, changes for listening.
 #[derive(Debug)]
@@ -30,8 +24,6 @@ pub(super) struct Board {
 #[derive(Debug)]
 struct Posted {
     status: ComponentStatus,
-    /// When its run step has lasted long enough to be believed, if that is what it is up by.
-    steady: Option<Instant>,
     output: ComponentOutput,
 }
 
@@ -59,15 +51,8 @@ impl Board {
     }
 
     /// The status of a component is now this. Its `last_stderr` is not read: it comes from `output`.
-    /// `run_since` is when its run step began, if that is what it is up by.
-    pub(super) fn post(
-        &self,
-        status: ComponentStatus,
-        run_since: Option<Instant>,
-        output: &ComponentOutput,
-    ) {
-        let steady = run_since.map(|since| since + PROBATION);
-        let posted = Posted { status, steady, output: output.clone() };
+    pub(super) fn post(&self, status: ComponentStatus, output: &ComponentOutput) {
+        let posted = Posted { status, output: output.clone() };
         let name = posted.status.name.clone();
         self.components.write().unwrap_or_else(PoisonError::into_inner).insert(name, posted);
         self.progress.send_modify(|progress| progress.posts += 1);
@@ -110,34 +95,21 @@ impl Board {
         let mut progress = self.progress.subscribe();
         loop {
             let is_stopped = progress.borrow_and_update().is_stopped;
-            let again = match self.evaluate(names, since) {
-                Verdict::Settled(settled) => return settled,
-                Verdict::Wait(again) => again,
-            };
-            if is_stopped {
-                return Settled::Stopped;
+            if let Some(settled) = self.evaluate(names, since) {
+                return settled;
             }
-            let steady = async {
-                match again {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                changed = progress.changed() => if changed.is_err() {
-                    return Settled::Stopped;
-                },
-                () = steady => {}
+            if is_stopped || progress.changed().await.is_err() {
+                return Settled::Stopped;
             }
         }
     }
 
-    fn evaluate(&self, names: &[ComponentName], since: Mark) -> Verdict {
+    fn evaluate(&self, names: &[ComponentName], since: Mark) -> Option<Settled> {
         let components = self.components.read().unwrap_or_else(PoisonError::into_inner);
         let missing: Vec<ComponentName> =
             names.iter().filter(|name| !components.contains_key(*name)).cloned().collect();
         if !missing.is_empty() {
-            return Verdict::Settled(Settled::Missing(missing));
+            return Some(Settled::Missing(missing));
         }
         let wanted = || names.iter().filter_map(|name| components.get(name));
         let broken: Vec<ComponentStatus> = wanted()
@@ -146,21 +118,8 @@ impl Board {
             .map(Posted::status)
             .collect();
         if !broken.is_empty() {
-            return Verdict::Settled(Settled::Broken(broken));
+            return Some(Settled::Broken(broken));
         }
-        if !wanted().all(|posted| posted.status.is_settled) {
-            return Verdict::Wait(None);
-        }
-        match wanted().filter_map(|posted| posted.steady).max() {
-            Some(steady) if steady > Instant::now() => Verdict::Wait(Some(steady)),
-            _ => Verdict::Settled(Settled::Reached),
-        }
+        wanted().all(|posted| posted.status.is_settled).then_some(Settled::Reached)
     }
-}
-
-/// What there is to say of some components now.
-enum Verdict {
-    Settled(Settled),
-    /// Look again when something is posted, or at this time.
-    Wait(Option<Instant>),
 }

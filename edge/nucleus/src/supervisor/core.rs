@@ -263,7 +263,6 @@ impl Core {
         let limits = settings::log_limits(&self.runner.config);
         let Some(entry) = self.components.get_mut(name) else { return };
         entry.changed = self.last_mark;
-        entry.changed_at = Instant::now();
         entry.output.set_state(status.state);
         let from = entry.announced.replace(status.state);
         if status.code != StatusCode::None {
@@ -292,8 +291,7 @@ impl Core {
 
     fn post(&self, name: &ComponentName) {
         if let Some(entry) = self.components.get(name) {
-            let run_since = entry.machine.is_up_by_run().then_some(entry.changed_at);
-            self.board.post(entry.status(), run_since, &entry.output);
+            self.board.post(entry.status(), &entry.output);
         }
     }
 

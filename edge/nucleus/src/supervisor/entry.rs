@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use marram_model::component_state::ComponentState;
 use marram_recipe::lifecycle::Lifecycle;
-use tokio::time::Instant;
 
 use super::output::ComponentOutput;
 use super::process::{Job, Task};
@@ -29,7 +28,6 @@ pub(super) struct Entry {
     /// The state that was last announced.
     pub(super) announced: Option<ComponentState>,
     pub(super) changed: Mark,
-    pub(super) changed_at: Instant,
     pub(super) closing: Option<Closing>,
 }
 
@@ -58,7 +56,6 @@ impl Entry {
             timer: None,
             announced: None,
             changed: Mark::default(),
-            changed_at: Instant::now(),
             closing: None,
         }
     }

@@ -34,6 +34,8 @@ impl Device {
     }
 
     async fn in_folder(folder: tempfile::TempDir) -> Self {
+        // As the runtime does at its start: processes that lost their parent stay in reach.
+        marram_os::process::become_subreaper().unwrap();
         let paths = NucleusPaths::new(folder.path());
         let clock = SystemClock::shared();
         let config = ConfigStore::open(&paths, None, Arc::clone(&clock)).unwrap();
@@ -125,7 +127,8 @@ fn depending(spec: ServiceSpec, on: &str, kind: DependencyType) -> ServiceSpec {
 }
 
 fn is_alive(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let pid: u32 = pid.trim().parse().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
     !matches!(state, None | Some("Z" | "X"))
 }

@@ -3,14 +3,14 @@
 use super::*;
 
 /// A script that leaves its id and that of a child which ignores SIGTERM.
-const STUBBORN: &str = "sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 0.05; done' & \
-                        echo $$ > parent; wait";
+const STUBBORN: &str = "echo $$ > parent; \
+    sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 0.05; done' & wait";
 
 #[tokio::test]
 async fn life_stop_ends_children_too() {
     let device = Device::new().await;
     device.apply([spec("c", json!({"run": STUBBORN}))]);
-    until("both", || !device.read("c", "child").is_empty()).await;
+    until("both", || device.read("c", "child").ends_with('\n')).await;
     let (parent, child) = (device.read("c", "parent"), device.read("c", "child"));
     let began = Instant::now();
     device.supervisor.remove([name("c")]).await;
@@ -24,7 +24,7 @@ async fn life_child_in_a_session_of_its_own_is_ended_too() {
     let device = Device::new().await;
     let run = "setsid sh -c 'echo $$ > child; exec sleep 1000' > /dev/null 2>&1 & sleep 1000";
     device.apply([spec("c", json!({"run": run}))]);
-    until("the child", || !device.read("c", "child").is_empty()).await;
+    until("the child", || device.read("c", "child").ends_with('\n')).await;
     let child = device.read("c", "child");
     device.supervisor.remove([name("c")]).await;
     assert!(!is_alive(&child));
@@ -52,12 +52,10 @@ async fn removed_component_loses_its_token_and_keeps_its_folder() {
 
 #[tokio::test]
 async fn daemon_that_lost_its_parent_ends_with_its_component() {
-    // As the runtime does at its start.
-    marram_os::process::become_subreaper().unwrap();
     let device = Device::new().await;
     let startup = "setsid sh -c 'echo $$ > daemon; exec sleep 1000' > /dev/null 2>&1 &";
     device.apply([spec("c", json!({"startup": startup}))]);
-    until("the daemon", || !device.read("c", "daemon").is_empty()).await;
+    until("the daemon", || device.read("c", "daemon").ends_with('\n')).await;
     device.wait_for("c", ComponentState::Running).await;
     let daemon = device.read("c", "daemon");
     assert!(is_alive(&daemon));
@@ -82,7 +80,7 @@ async fn component_applied_again_while_it_goes_stays() {
 async fn a7_4_what_does_not_stop_within_the_budget_is_killed() {
     let device = Device::new().await;
     device.apply([spec("c", json!({"run": STUBBORN, "shutdown": "sleep 1000"}))]);
-    until("both", || !device.read("c", "child").is_empty()).await;
+    until("both", || device.read("c", "child").ends_with('\n')).await;
     let (parent, child) = (device.read("c", "parent"), device.read("c", "child"));
     let began = Instant::now();
     device.supervisor.stop_all(Duration::from_millis(500)).await;
@@ -98,7 +96,7 @@ async fn a7_4_what_does_not_stop_within_the_budget_is_killed() {
 async fn dropping_the_supervisor_kills_everything() {
     let device = Device::new().await;
     device.apply([spec("c", json!({"run": STUBBORN}))]);
-    until("both", || !device.read("c", "child").is_empty()).await;
+    until("both", || device.read("c", "child").ends_with('\n')).await;
     let (parent, child) = (device.read("c", "parent"), device.read("c", "child"));
     let Device { folder: _folder, supervisor, .. } = device;
     drop(supervisor);

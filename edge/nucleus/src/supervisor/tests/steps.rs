@@ -5,9 +5,8 @@ use super::*;
 #[tokio::test]
 async fn life_run_that_ends_well_runs_shutdown() {
     let device = Device::new().await;
-    let settled = device.settle([spec("c", json!({"run": "exit 0", "shutdown": "touch s"}))]).await;
-    assert_eq!(settled, Settled::Reached);
-    assert_eq!(device.status("c").state, ComponentState::Finished);
+    device.apply([spec("c", json!({"run": "exit 0", "shutdown": "touch s"}))]);
+    device.wait_for("c", ComponentState::Finished).await;
     assert!(device.file("c", "s").exists());
 }
 
@@ -15,9 +14,9 @@ async fn life_run_that_ends_well_runs_shutdown() {
 async fn life_run_that_fails_is_broken_after_three_attempts() {
     let device = Device::new().await;
     let lifecycle = json!({"run": "echo attempt >> attempts; echo boom >&2; exit 3"});
-    let settled = device.settle([spec("c", lifecycle)]).await;
-    let Settled::Broken(broken) = settled else { panic!("{settled:?}") };
-    let status = &broken[0];
+    device.apply([spec("c", lifecycle)]);
+    device.wait_for("c", ComponentState::Broken).await;
+    let status = device.status("c");
     assert_eq!(status.code, StatusCode::RunError);
     assert!(status.reason.ends_with("exited with code 3."), "{}", status.reason);
     assert_eq!(device.read("c", "attempts"), "attempt\n".repeat(3));
@@ -144,6 +143,7 @@ async fn a7_6_new_version_is_stopped_by_the_old_script() {
     let run = "echo $SVCUID > old-token; sleep 1000";
     let old = spec("c", json!({"run": run, "shutdown": "echo old >> stopped"}));
     assert_eq!(device.settle([old]).await, Settled::Reached);
+    until("a token", || device.read("c", "old-token").len() > 16).await;
     let old_token = device.read("c", "old-token");
     assert_eq!(device.tokens.owner(old_token.trim()), Some(name("c")));
     let lifecycle = json!({
@@ -155,6 +155,7 @@ async fn a7_6_new_version_is_stopped_by_the_old_script() {
     assert_eq!(device.read("c", "stopped"), "old\n");
     assert_eq!(device.read("c", "installed"), "new\n");
     assert_eq!(device.status("c").version, new.version);
+    until("a token", || device.read("c", "token").len() > 16).await;
     assert_eq!(device.tokens.owner(device.read("c", "token").trim()), Some(name("c")));
     assert_eq!(device.tokens.owner(old_token.trim()), None);
     // Applied again without a change, nothing happens.
