@@ -33,8 +33,9 @@ def place():
     cloud = Cloud(folder).start()
     core = Core(cloud, folder, options=own_user()).start()
     yield cloud, core
-    core.process.kill()
-    cloud.process.kill()
+    # In good order, so that no component of a killed device stays behind.
+    core.stop()
+    cloud.stop()
     remove_folder(folder)
 
 

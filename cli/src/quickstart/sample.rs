@@ -75,13 +75,19 @@ pub(crate) async fn deploy(aws: &AwsClient, ready: &Ready, group: &str) -> Resul
     Ok(id.context("the reply has no `deploymentId`")?.to_owned())
 }
 
+/// What the component printed, out of a line of its log.
+fn greeting(line: &str) -> Option<&str> {
+    let said = line.get(line.find("Hello")?..)?;
+    Some(said.split_once(". {").map_or(said, |(said, _)| said))
+}
+
 /// The first line that the component printed, from its log.
 pub(crate) async fn first_output(log: &Path, timeout: Duration) -> Result<String> {
     let deadline = Instant::now() + timeout;
     while Instant::now() < deadline {
         let text = std::fs::read_to_string(log).unwrap_or_default();
-        if let Some(line) = text.lines().find(|line| line.contains("Hello")) {
-            return Ok(line.to_owned());
+        if let Some(said) = text.lines().find_map(greeting) {
+            return Ok(said.to_owned());
         }
         sleep(PERIOD).await;
     }
