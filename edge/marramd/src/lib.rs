@@ -23,6 +23,9 @@ use failure::Failure;
 /// Blocking threads come and go with file and resolver work; idle ones cost memory.
 const BLOCKING_THREADS: usize = 4;
 const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(1);
+/// How long the end waits for a blocking thread: a resolver without a network can take minutes.
+/// What it was writing is found half-written at the next start, as after a power cut.
+const LAST_WORK: Duration = Duration::from_millis(500);
 
 /// Runs the device until SIGTERM or SIGINT.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -32,7 +35,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         .thread_keep_alive(BLOCKING_THREAD_IDLE)
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(serve(arguments)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(serve(arguments));
+            runtime.shutdown_timeout(LAST_WORK);
+            outcome
+        }
         Err(error) => Err(Failure::Runtime(error)),
     };
     match outcome {

@@ -196,7 +196,7 @@ impl Nucleus {
 
     /// Stops components first, in the order of their dependencies, then everything else.
     pub async fn stop(self) {
-        self.cloud.stop_deploying().await;
+        self.cloud.stop_deploying();
         self.supervisor.stop_all(STOP_COMPONENTS).await;
         self.ipc.stop().await;
         self.cloud.disconnect().await;

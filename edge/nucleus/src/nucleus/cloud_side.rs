@@ -26,8 +26,9 @@ use crate::paths::NucleusPaths;
 use crate::supervisor::Supervisor;
 use crate::supervisor::status::StateChange;
 
-/// Messages from the cloud that wait for the IPC server.
-const MESSAGES: usize = 256;
+/// Messages from the cloud that wait for the IPC server: at the default 128 KiB for the longest,
+/// 8 MiB. Behind them the socket is not read, so that a flood waits in the cloud.
+const MESSAGES: usize = 64;
 /// The MQTT connection gets this long to say good-bye.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
@@ -96,7 +97,7 @@ impl CloudSide {
     }
 
     /// No deployment begins or goes on from now on; the next start carries on.
-    pub(super) async fn stop_deploying(&self) {
+    pub(super) fn stop_deploying(&self) {
         for task in &self.tasks {
             task.abort();
         }

@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 use marram_mqtt::topic;
 use marram_mqtt_client::{Publish, PublishError, QoS, SubscribeError};
@@ -15,9 +14,6 @@ use tracing::{debug, warn};
 use super::{CloudLink, Shared};
 use crate::cloud::spool::Spool;
 use crate::ipc::iot_core::{BoxFuture, IotCore, PublishFailed, SubscribeFailed};
-
-/// How long a component's subscription waits for a connection.
-const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(120);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
 
@@ -68,26 +64,28 @@ impl Shared {
         };
         // Before the cloud answers: a retained message may come first.
         *self.component_filters().entry(filter.clone()).or_default() += 1;
-        let subscribing = async {
-            loop {
-                let changing = self.changing_filters.lock().await;
-                let done = self.client.subscribe(filter.clone(), qos).await;
-                drop(changing);
-                let waits = matches!(done, Err(SubscribeError::TimedOut { .. }));
-                if !waits || self.client.is_connected() {
-                    return done.map(drop).map_err(failed);
-                }
-            }
-        };
-        let done =
-            tokio::time::timeout(SUBSCRIBE_PATIENCE, subscribing).await.unwrap_or_else(|_| {
-                let reason = "the device is not connected to the cloud".to_owned();
-                Err(SubscribeFailed { reason, reason_code: None })
-            });
+        let done = self.subscribe_when_connected(&filter, qos).await.map_err(failed);
         if done.is_err() {
             self.forget_component_filter(&filter);
         }
         done
+    }
+
+    /// Waits for the connection, however long that takes, and again when it breaks before the
+    /// cloud has answered.
+    async fn subscribe_when_connected(&self, filter: &str, qos: QoS) -> Result<(), SubscribeError> {
+        let mut connection = self.connected.subscribe();
+        loop {
+            // Cannot fail: the sender is here.
+            let _ = connection.wait_for(|connected| *connected).await;
+            let changing = self.changing_filters.lock().await;
+            let done = self.client.subscribe(filter, qos).await;
+            drop(changing);
+            let broke = connection.has_changed().unwrap_or(false);
+            if !(broke && matches!(done, Err(SubscribeError::TimedOut { .. }))) {
+                return done.map(drop);
+            }
+        }
     }
 
     async fn unsubscribe_for_component(&self, filter: String) {

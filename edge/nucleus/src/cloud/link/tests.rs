@@ -362,3 +362,18 @@ async fn component_message_that_waits_for_the_connection_is_sent_when_it_is_ther
     assert!(at("first") < at("second"));
     assert_eq!(at("lost"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn component_subscription_waits_for_the_connection_however_long_that_takes() {
+    let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = held.local_addr().unwrap().port();
+    drop(held);
+    let device = Device::connect(port);
+    let link: &dyn IotCore = &device.link;
+    let mut subscribing = link.subscribe("a/b".to_owned(), QoS::AtLeastOnce);
+    let early = timeout(Duration::from_secs(200), &mut subscribing).await;
+    assert!(early.is_err(), "answered without a connection: {early:?}");
+    tokio::time::resume();
+    let _cloud = Cloud::start_at(port, &[]).await;
+    timeout(PATIENCE, subscribing).await.expect("an answer").expect("a subscription");
+}
