@@ -15,10 +15,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    for (name, value) in variables(&read_ready(&arguments.ready_file)?) {
-        println!("export {name}={}", shell_quoted(&value));
+    for line in exports(&read_ready(&arguments.ready_file)?) {
+        println!("{line}");
     }
     Ok(())
+}
+
+/// What the AWS CLI and the SDKs read, as lines for any POSIX shell.
+pub(crate) fn exports(ready: &Ready) -> impl Iterator<Item = String> {
+    let variables = variables(ready).into_iter();
+    variables.map(|(name, value)| format!("export {name}={}", shell_quoted(&value)))
 }
 
 /// Reads a cloud's ready file.
@@ -34,8 +40,7 @@ pub(crate) fn read_ready(path: &Path) -> Result<Ready> {
         .context("reading the ready file")
 }
 
-/// What the AWS CLI and the SDKs read.
-pub(crate) fn variables(ready: &Ready) -> Vec<(&'static str, String)> {
+fn variables(ready: &Ready) -> Vec<(&'static str, String)> {
     vec![
         ("AWS_ENDPOINT_URL", ready.endpoint_url.clone()),
         ("AWS_CA_BUNDLE", ready.ca_file.display().to_string()),

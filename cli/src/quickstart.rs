@@ -16,15 +16,15 @@ use anyhow::{Context, Result};
 use marram_cloud::{Cloud, Ready, Settings};
 use tokio::task::JoinHandle;
 
+use crate::aws::AwsClient;
+use crate::progress::Progress;
 use crate::provision::{self, Device};
-use crate::wait;
-use crate::{aws::AwsClient, progress::Progress};
+use crate::{env, wait};
 use core_process::CoreProcess;
 use data_dir::DataDir;
 
 const THING: &str = "MyCore";
 const GROUP: &str = "MyGroup";
-const READY_FILE: &str = "cloud.json";
 
 /// Nothing in here takes this long unless it is stuck.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -76,7 +76,7 @@ async fn with_core(
     progress: &mut Progress,
 ) -> Result<()> {
     let ready = cloud.ready();
-    ready.write(&data.join(READY_FILE))?;
+    ready.write(&data.join("cloud.json"))?;
     let root = data.join("core");
     provision::provision(ready, &device(&root)).await.context("provisioning the core device")?;
     progress.done(&format!("core device {THING} in thing group {GROUP}, with its certificate"));
@@ -107,7 +107,7 @@ async fn run_core(
     if once {
         return Ok(());
     }
-    print_what_next(root);
+    print_what_next(ready, root);
     Err(core.exited().await)
 }
 
@@ -138,13 +138,14 @@ async fn deploy(ready: &Ready, root: &Path, progress: &mut Progress) -> Result<(
 }
 
 /// What the user may try now; stdout, so that it can be kept.
-fn print_what_next(root: &Path) {
-    let ready_file = root.with_file_name(READY_FILE);
+fn print_what_next(ready: &Ready, root: &Path) {
     let name = sample::NAME;
     println!();
     println!("Everything runs until Ctrl-C. To use it with the AWS CLI, in another terminal:");
     println!();
-    println!("  eval \"$(marram env --ready-file {})\"", ready_file.display());
+    for line in env::exports(ready) {
+        println!("  {line}");
+    }
     println!("  aws greengrassv2 list-core-devices");
     println!("  aws greengrassv2 list-installed-components --core-device-thing-name {THING}");
     println!();
