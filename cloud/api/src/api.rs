@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marram_blobs::{Blobs, s3};
-use marram_fleet::Fleet;
+use marram_fleet::{ARTIFACT_BUCKET, Fleet};
 use marram_http::server::{Server, Settings};
 use marram_os::clock::SharedClock;
 use marram_registry::Registry;
@@ -60,12 +60,13 @@ impl Api {
         parts: Parts,
     ) -> io::Result<Self> {
         let account = parts.registry.account();
-        let s3 = s3::Service::new(
-            parts.blobs,
-            account.region.clone(),
-            account.account_id.clone(),
-            parts.hosts,
-        );
+        let s3 = s3::Settings {
+            region: account.region.clone(),
+            owner: account.account_id.clone(),
+            hosts: parts.hosts,
+            reserved: ARTIFACT_BUCKET.to_owned(),
+        };
+        let s3 = s3::Service::new(parts.blobs, s3);
         let services = Arc::new(Services {
             registry: parts.registry,
             fleet: parts.fleet,

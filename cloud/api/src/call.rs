@@ -67,6 +67,7 @@ async fn answer_s3(
     caller.authorize(about.service)?;
     let access = match caller.principal {
         Principal::User { .. } => s3::Access::All,
+        Principal::System { .. } => s3::Access::Reserved,
         Principal::Role { .. } => s3::Access::Objects,
     };
     let call = s3::Call {

@@ -62,13 +62,17 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Whether this principal may call `service` at all. Whoever holds a long-term key runs this
-    /// cloud and may do everything. Temporary credentials belong to devices: they reach objects
+    /// cloud and may do everything. The cloud's own key signs URLs of artifacts only. Temporary credentials belong to devices: they reach objects
     /// (S3 decides which operations those are) and may ask who they are; everything else is
     /// denied.
     pub(crate) fn authorize(&self, service: &str) -> Result<(), ApiError> {
         match &self.principal {
             Principal::User { .. } => Ok(()),
             Principal::Role { .. } if matches!(service, "s3" | "sts") => Ok(()),
+            Principal::System { .. } if service == "s3" => Ok(()),
+            Principal::System { arn } => Err(ApiError::access_denied(format!(
+                "{arn} may not call {service}: it signs URLs of component artifacts"
+            ))),
             Principal::Role { arn, .. } => Err(ApiError::access_denied(format!(
                 "{arn} may not call {service}: temporary credentials of devices reach only \
                  objects in S3"

@@ -24,7 +24,7 @@ pub(crate) fn answer(
         return Err(ApiError::new("InvalidAction", 400, message));
     }
     let user_id = match principal {
-        Principal::User { .. } => account_id.to_owned(),
+        Principal::User { .. } | Principal::System { .. } => account_id.to_owned(),
         Principal::Role { role_alias, certificate_id, .. } => {
             format!("{role_alias}:{certificate_id}")
         }

@@ -27,7 +27,7 @@ use marram_aws::s3::error_body;
 use marram_aws::sigv4::{ChunkChain, Payload};
 use marram_http::server::{Reply, reply};
 
-use crate::Blobs;
+use crate::{AccessBlob, Blobs};
 use operation::{Level, Operation};
 use receive::Intake;
 use target::Target;
@@ -37,10 +37,28 @@ const XML: &str = "application/xml";
 /// What the caller may do, decided from who signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everything, also making and removing buckets.
+    /// Everything, also making and removing buckets, but for the reserved bucket.
     All,
-    /// Reading and writing objects, and finding a bucket. For temporary keys of devices.
+    /// Finding a bucket, reading and writing its objects; no listing, no deleting, nothing in the
+    /// reserved bucket. For temporary keys of devices.
     Objects,
+    /// Reading objects of the reserved bucket, and nothing else. For URLs that the cloud signs.
+    Reserved,
+}
+
+/// What an endpoint is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The region it stands in.
+    pub region: String,
+    /// The account that its buckets belong to.
+    pub owner: String,
+    /// Its own names, without port: in `<bucket>.<host>` what stands before one of them is a
+    /// bucket. `localhost` and `*.amazonaws.com` need not be among them.
+    pub hosts: Vec<String>,
+    /// The bucket that belongs to the cloud itself: who has not [`Access::Reserved`] finds none
+    /// of this name, and cannot make one.
+    pub reserved: String,
 }
 
 /// One request whose signature was verified.
@@ -62,17 +80,13 @@ pub struct Call<B> {
 #[derive(Debug, Clone)]
 pub struct Service {
     blobs: Blobs,
-    region: String,
-    owner: String,
-    hosts: Vec<String>,
+    settings: Settings,
 }
 
 impl Service {
-    /// An endpoint in `region` whose buckets belong to the account `owner`. `hosts` are its own
-    /// names, without port: in `<bucket>.<host>` what stands before one of them is a bucket.
-    /// `localhost` and `*.amazonaws.com` need not be among them.
-    pub fn new(blobs: Blobs, region: String, owner: String, hosts: Vec<String>) -> Self {
-        Self { blobs, region, owner, hosts }
+    /// An endpoint over the store.
+    pub fn new(blobs: Blobs, settings: Settings) -> Self {
+        Self { blobs, settings }
     }
 
     /// Answers one request. Errors are answers too.
@@ -105,22 +119,55 @@ impl Service {
         B::Error: std::fmt::Display,
     {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let target = Target::parse(host, parts.uri.path(), &self.hosts)?;
+        let target = Target::parse(host, parts.uri.path(), &self.settings.hosts)?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let copies = parts.headers.contains_key("x-amz-copy-source");
         let operation = Operation::of(&parts.method, target.level(), &query, copies)?;
-        if access == Access::Objects && !operation.is_for_objects() {
-            return Err(ApiError::new(
-                "AccessDenied",
-                403,
-                format!("temporary credentials of a device may not call {operation:?}"),
-            ));
-        }
+        self.check_access(access, operation, &target.bucket)?;
         let request = Request { service: self, headers: &parts.headers, query: &query, target };
         match request.target.level() {
             Level::Object => request.on_object(operation, intake).await,
             Level::Bucket | Level::Service => request.on_bucket(operation, intake).await,
         }
+    }
+
+    fn check_access(
+        &self,
+        access: Access,
+        operation: Operation,
+        bucket: &str,
+    ) -> Result<(), ApiError> {
+        let is_reserved = self.check_not_reserved(bucket).is_err();
+        let (may, who) = match access {
+            Access::Reserved => {
+                (is_reserved && operation.is_reading(), "a URL for component artifacts")
+            }
+            Access::All => (true, ""),
+            Access::Objects => (operation.is_for_devices(), "temporary credentials of a device"),
+        };
+        if !may {
+            let message = format!("{who} may not call {operation:?}");
+            return Err(ApiError::new("AccessDenied", 403, message));
+        }
+        match (access, operation) {
+            (Access::Reserved, _) => Ok(()),
+            (_, Operation::CreateBucket) if is_reserved => {
+                let message = format!(
+                    "the bucket name `{bucket}` is reserved for the fleet's own copies of \
+                     component artifacts: choose another"
+                );
+                Err(ApiError::new("BucketAlreadyExists", 409, message))
+            }
+            _ => self.check_not_reserved(bucket),
+        }
+    }
+
+    /// Answers for the reserved bucket as if it were not there.
+    fn check_not_reserved(&self, bucket: &str) -> Result<(), ApiError> {
+        if bucket == self.settings.reserved {
+            return Err(AccessBlob::NoSuchBucket(bucket.to_owned()).into());
+        }
+        Ok(())
     }
 }
 

@@ -26,7 +26,7 @@ use marram_model::{ComponentName, Version};
 use marram_recipe::{Format, Manifest, Recipe, Strictness};
 use marram_store::{ComponentVersion, Reader};
 
-pub use artifacts::ArtifactUrls;
+pub use artifacts::{ARTIFACT_BUCKET, ArtifactUrls};
 
 use crate::fleet::Fleet;
 

@@ -24,7 +24,7 @@ mod testing;
 mod thing_groups;
 mod unit;
 
-pub use components::ArtifactUrls;
+pub use components::{ARTIFACT_BUCKET, ArtifactUrls};
 pub use fleet::{Fleet, OpenFleet, Parts};
 pub use shadows::{Origin, shadow_error};
 pub use unit::MessageSink;

@@ -12,8 +12,13 @@ use crate::sealing::{NoRandom, random};
 /// Whoever signed a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// A long-term key: the people who run this cloud, or the cloud itself.
+    /// A long-term key of the people who run this cloud.
     User {
+        /// Its ARN.
+        arn: String,
+    },
+    /// The cloud's own key, with which it signs the URLs of component artifacts.
+    System {
         /// Its ARN.
         arn: String,
     },
@@ -36,7 +41,7 @@ impl Principal {
     /// What `GetCallerIdentity` answers.
     pub fn arn(&self) -> &str {
         match self {
-            Self::User { arn } | Self::Role { arn, .. } => arn,
+            Self::User { arn } | Self::System { arn } | Self::Role { arn, .. } => arn,
         }
     }
 }
@@ -90,9 +95,14 @@ impl Registry {
     ) -> Result<Option<KnownAccessKey>, ApiError> {
         let mut reader = self.inner.store.read().await?;
         if let Some(key) = reader.access_key(id).await? {
+            let arn = key.principal;
+            let is_system = id == self.inner.system_key.access_key_id;
             return Ok(Some(KnownAccessKey {
                 secret_access_key: self.unseal(id, &key.sealed_secret)?,
-                principal: Principal::User { arn: key.principal },
+                principal: match is_system {
+                    true => Principal::System { arn },
+                    false => Principal::User { arn },
+                },
                 session: None,
             }));
         }

@@ -37,6 +37,7 @@ struct Fixture {
     api: Api,
     registry: Registry,
     fleet: Fleet,
+    blobs: Blobs,
     client: Client,
     clock: ManualClock,
     published: Arc<Published>,
@@ -75,7 +76,7 @@ impl Fixture {
         let parts = Parts {
             registry: registry.clone(),
             fleet: fleet.clone(),
-            blobs,
+            blobs: blobs.clone(),
             topics: Arc::clone(&published) as Arc<dyn Topics>,
             clock: clock.shared(),
             hosts: Vec::new(),
@@ -83,7 +84,7 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Api::start(listener, Some(tls), parts).unwrap();
         let client = Client::new(Some(trust));
-        Self { api, registry, fleet, client, clock, published, _directory: directory }
+        Self { api, registry, fleet, blobs, client, clock, published, _directory: directory }
     }
 
     fn host(&self) -> String {

@@ -45,7 +45,7 @@ impl Request<'_> {
             Operation::HeadBucket => {
                 blobs.check_bucket(bucket)?;
                 let mut answer = empty(StatusCode::OK);
-                set(answer.headers_mut(), "x-amz-bucket-region", &self.service.region);
+                set(answer.headers_mut(), "x-amz-bucket-region", &self.service.settings.region);
                 Ok(answer)
             }
             Operation::DeleteBucket => {
@@ -54,7 +54,7 @@ impl Request<'_> {
             }
             Operation::GetBucketLocation => {
                 blobs.check_bucket(bucket)?;
-                Ok(xml(location(&self.service.region)))
+                Ok(xml(location(&self.service.settings.region)))
             }
             Operation::ListObjects | Operation::ListObjectsV2 => {
                 self.list(operation == Operation::ListObjectsV2)
@@ -62,8 +62,10 @@ impl Request<'_> {
             Operation::DeleteObjects => self.delete_objects(intake).await,
             _ => {
                 let buckets = blobs.buckets();
-                let buckets = buckets.iter().map(|(name, created)| (name.as_str(), *created));
-                Ok(xml(list_buckets(&self.service.owner, buckets)))
+                let settings = &self.service.settings;
+                let shown = buckets.iter().filter(|(name, _)| *name != settings.reserved);
+                let shown = shown.map(|(name, created)| (name.as_str(), *created));
+                Ok(xml(list_buckets(&settings.owner, shown)))
             }
         }
     }

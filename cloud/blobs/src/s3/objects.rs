@@ -109,6 +109,7 @@ impl Request<'_> {
         let source = percent_decode(raw).map_err(|_| wrong())?;
         let (bucket, key) =
             source.strip_prefix('/').unwrap_or(&source).split_once('/').ok_or_else(wrong)?;
+        self.service.check_not_reserved(bucket)?;
         Ok((bucket.to_owned(), key.to_owned()))
     }
 

@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::Limits;
 
+const RESERVED: &str = "the-clouds-own";
+
 /// An endpoint over an empty store, and what a client does with it.
 struct Fixture {
     service: Service,
@@ -42,8 +44,13 @@ impl Fixture {
         let clock = ManualClock::at_ms(1_767_323_045_000).shared();
         let limits = Limits { reserve_bytes: 0, ..Limits::default() };
         let blobs = Blobs::open(directory.path(), limits, clock).await.unwrap();
-        let service =
-            Service::new(blobs, "eu-west-1".to_owned(), "123456789012".to_owned(), Vec::new());
+        let settings = Settings {
+            region: "eu-west-1".to_owned(),
+            owner: "123456789012".to_owned(),
+            hosts: Vec::new(),
+            reserved: RESERVED.to_owned(),
+        };
+        let service = Service::new(blobs, settings);
         Self { service, _directory: directory }
     }
 
@@ -326,7 +333,7 @@ async fn an_upload_in_parts_from_begin_to_end() {
 }
 
 #[tokio::test]
-async fn a_device_reaches_objects_and_nothing_else() {
+async fn a_device_reads_and_writes_objects_and_does_nothing_else() {
     let s3 = Fixture::with_bucket().await;
     let as_device = |method: &'static str, target: &'static str| {
         let s3 = &s3;
@@ -342,8 +349,63 @@ async fn a_device_reaches_objects_and_nothing_else() {
         ("DELETE", "/bkt"),
         ("GET", "/bkt"),
         ("GET", "/bkt?list-type=2"),
+        ("DELETE", "/bkt/k"),
+        ("POST", "/bkt?delete"),
     ] {
         let answer = as_device(method, target).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "AccessDenied"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn the_reserved_bucket_is_there_for_the_clouds_own_urls_only() {
+    let s3 = Fixture::with_bucket().await;
+    s3.send("PUT", "/bkt/k", &[], b"hello").await;
+    s3.service.blobs.create_bucket(RESERVED).await.unwrap();
+    s3.service.blobs.copy(("bkt", "k"), (RESERVED, "id/a.zip"), None).await.unwrap();
+    let all = s3.send("GET", "/", &[], b"").await;
+    assert!(all.text().contains("bkt") && !all.text().contains(RESERVED), "{}", all.text());
+    let made = s3.send("PUT", &format!("/{RESERVED}"), &[], b"").await;
+    assert_eq!((made.status, made.code().as_str()), (409, "BucketAlreadyExists"));
+
+    let (bucket, object) = (format!("/{RESERVED}"), format!("/{RESERVED}/id/a.zip"));
+    for access in [Access::All, Access::Objects] {
+        for (method, target) in [
+            ("GET", object.clone()),
+            ("PUT", object.clone()),
+            ("GET", format!("{bucket}?location")),
+            ("POST", format!("{object}?uploads")),
+        ] {
+            let answer = s3.call(method, &target, &[], b"x", Payload::of(b"x"), access).await;
+            assert_eq!((answer.status, answer.code().as_str()), (404, "NoSuchBucket"), "{target}");
+        }
+        let source = [("x-amz-copy-source", object.as_str())];
+        let copied = s3.call("PUT", "/bkt/copy", &source, b"", Payload::of(b""), access).await;
+        assert_eq!((copied.status, copied.code().as_str()), (404, "NoSuchBucket"));
+    }
+    for (method, target) in [
+        ("GET", format!("{bucket}?list-type=2")),
+        ("POST", format!("{bucket}?delete")),
+        ("DELETE", object.clone()),
+        ("DELETE", bucket.clone()),
+    ] {
+        assert_eq!(s3.send(method, &target, &[], b"").await.code(), "NoSuchBucket", "{target}");
+    }
+
+    let by_url = |method: &'static str, target: String| {
+        let s3 = &s3;
+        async move { s3.call(method, &target, &[], b"", Payload::of(b""), Access::Reserved).await }
+    };
+    let got = by_url("GET", object.clone()).await;
+    assert_eq!((got.status, got.text()), (200, "hello"));
+    for (method, target) in [
+        ("PUT", object.clone()),
+        ("DELETE", object),
+        ("GET", format!("{bucket}?list-type=2")),
+        ("GET", "/bkt/k".to_owned()),
+        ("GET", "/".to_owned()),
+    ] {
+        let answer = by_url(method, target.clone()).await;
         assert_eq!((answer.status, answer.code().as_str()), (403, "AccessDenied"), "{target}");
     }
 }

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::{DEPLOYABLE, PRIVATE};
 use crate::fleet::Fleet;
 
-/// The service's own bucket.
-const BUCKET: &str = "marram-component-artifacts";
+/// The fleet's own bucket. Nobody but the fleet writes it, and devices read it by presigned URLs
+/// only, so that an artifact stays what was created.
+pub const ARTIFACT_BUCKET: &str = "marram-component-artifacts";
 
 /// How long a URL works; a device asks again when one has expired.
 const URL_VALID_S: u32 = 3600;
@@ -93,9 +94,12 @@ impl Fleet {
             file_name: file_name(&key).to_owned(),
             uri: uri.to_owned(),
         };
+        if bucket == ARTIFACT_BUCKET {
+            return Ok(Err(AccessBlob::NoSuchBucket(bucket).to_string()));
+        }
         self.prepare_bucket().await?;
         let to = object_key(&artifact);
-        match self.inner.blobs.copy((&bucket, &key), (BUCKET, &to), None).await {
+        match self.inner.blobs.copy((&bucket, &key), (ARTIFACT_BUCKET, &to), None).await {
             Ok(object) => Ok(Ok((artifact, object.sha256.clone()))),
             Err(error @ (AccessBlob::NoSuchBucket(_) | AccessBlob::NoSuchKey { .. })) => {
                 Ok(Err(error.to_string()))
@@ -105,9 +109,11 @@ impl Fleet {
     }
 
     async fn prepare_bucket(&self) -> Result<(), ApiError> {
-        match self.inner.blobs.create_bucket(BUCKET).await {
+        match self.inner.blobs.create_bucket(ARTIFACT_BUCKET).await {
             Ok(()) | Err(AccessBlob::BucketExists(_)) => Ok(()),
-            Err(error) => Err(ApiError::internal(format!("cannot create `{BUCKET}`: {error}"))),
+            Err(error) => {
+                Err(ApiError::internal(format!("cannot create `{ARTIFACT_BUCKET}`: {error}")))
+            }
         }
     }
 
@@ -116,7 +122,7 @@ impl Fleet {
     pub(super) async fn delete_copies(&self, artifacts: &[ComponentArtifact]) {
         for artifact in artifacts {
             let key = object_key(artifact);
-            if let Err(error) = self.inner.blobs.delete(BUCKET, &key).await {
+            if let Err(error) = self.inner.blobs.delete(ARTIFACT_BUCKET, &key).await {
                 tracing::warn!(key, %error, "a deleted component's artifact is left behind");
             }
         }
@@ -153,7 +159,8 @@ impl Fleet {
             ));
         };
         let host = urls.endpoint.split_once("://").map_or(urls.endpoint.as_str(), |(_, host)| host);
-        let path = format!("/{BUCKET}/{}", percent_encode(object_key(artifact).as_bytes(), true));
+        let path =
+            format!("/{ARTIFACT_BUCKET}/{}", percent_encode(object_key(artifact).as_bytes(), true));
         let signer = Signer {
             credentials: &urls.credentials,
             region: &self.inner.account.region,

@@ -7,8 +7,15 @@ use marram_store::ComponentVersion;
 use super::{DEPLOYABLE, PUBLIC};
 use crate::fleet::Fleet;
 
-/// The recipes; a plugin has no artifacts, its code is in the device's executable.
-const RECIPES: &[&str] = &[include_str!("../../recipes/aws.greengrass.TokenExchangeService.json")];
+/// The runtime of devices. A deployment may name the version that they run; none is updated by it,
+/// because a public nucleus has no artifacts.
+pub(super) const NUCLEUS: &str = "aws.greengrass.Nucleus";
+
+/// The recipes, without artifacts: the code of all of them is in the device's executable.
+const RECIPES: &[&str] = &[
+    include_str!("../../recipes/aws.greengrass.Nucleus.json"),
+    include_str!("../../recipes/aws.greengrass.TokenExchangeService.json"),
+];
 
 impl Fleet {
     /// Puts the public components of this program's version in place.

@@ -13,6 +13,7 @@ use marram_recipe::{Manifest, Recipe};
 use marram_store::{ComponentVersion, Reader};
 
 use super::artifacts::rewrite_uris;
+use super::catalogue::NUCLEUS;
 use super::list::versions_of;
 use super::{DEPLOYABLE, PRIVATE, PUBLIC, recipe_of};
 use crate::fleet::Fleet;
@@ -53,6 +54,7 @@ impl Fleet {
         let usable: Vec<_> = versions
             .into_iter()
             .filter(|(version, _)| requirements.iter().all(|range| range.matches(version)))
+            .filter(|(_, row)| !is_update_of_nucleus(row, candidate))
             .collect();
         if usable.is_empty() {
             let reason = format!("no usable version for the requirements {}", texts(candidate));
@@ -126,6 +128,14 @@ async fn deployable_versions(
         true => (PUBLIC, versions_of(reader, PUBLIC, name).await?),
     };
     Ok((scope, versions.into_iter().filter(|(_, row)| row.state == DEPLOYABLE).collect()))
+}
+
+/// A public nucleus stands for the runtime that a device has: to a device that has another, a
+/// Java nucleus for example, it would be an update without a program in it.
+fn is_update_of_nucleus(row: &ComponentVersion, candidate: &ComponentCandidate) -> bool {
+    row.scope == PUBLIC
+        && row.name == NUCLEUS
+        && candidate.component_version.as_ref() != Some(&row.version)
 }
 
 type Chosen = (Version, ComponentVersion, Recipe);

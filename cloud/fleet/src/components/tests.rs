@@ -170,6 +170,12 @@ async fn a30_devices_get_the_services_copy_by_a_presigned_url() {
     }
     let other = t.fleet.get_component_version_artifact(asked("b.zip")).await.unwrap_err();
     assert_eq!(other.code, "ResourceNotFoundException");
+
+    let stolen = json!([{"Artifacts": [{"Uri": format!("s3://{ARTIFACT_BUCKET}/{name}")}]}]);
+    let stolen = crate::testing::recipe("com.example.Thief", "1.0.0", &stolen);
+    let asked = create_request(&stolen);
+    let arn = t.fleet.create_component_version(asked).await.unwrap().arn;
+    assert_eq!(status(&t.fleet, &arn).await.component_state, ComponentState::Failed);
 }
 
 #[tokio::test]
@@ -216,8 +222,10 @@ async fn a7_the_latest_version_is_the_highest() {
 async fn public_components_come_with_the_cloud() {
     let t = TestFleet::start().await;
     let listed = t.fleet.list_components(request(json!({"scope": "PUBLIC"}))).await.unwrap();
-    let row = wire(&listed.components[0]);
-    assert_eq!(row["componentName"], "aws.greengrass.TokenExchangeService");
+    let names: Vec<&str> =
+        listed.components.iter().map(|component| component.component_name.as_str()).collect();
+    assert_eq!(names, ["aws.greengrass.Nucleus", "aws.greengrass.TokenExchangeService"]);
+    let row = wire(&listed.components[1]);
     assert_eq!(
         row["arn"],
         "arn:aws:greengrass:us-east-1:aws:components:aws.greengrass.TokenExchangeService"
@@ -241,7 +249,7 @@ async fn a_deleted_version_is_gone_with_its_copies() {
     t.fleet.delete_component(request(json!({"arn": ARN}))).await.unwrap();
     let error = t.fleet.describe_component(request(json!({"arn": ARN}))).await.unwrap_err();
     assert_eq!(error.code, "ResourceNotFoundException");
-    let left = t.blobs.list("marram-component-artifacts", &Default::default()).unwrap();
+    let left = t.blobs.list(ARTIFACT_BUCKET, &Default::default()).unwrap();
     assert!(left.objects.is_empty(), "{left:?}");
     assert_eq!(t.blobs.head("bkt", "a.zip").unwrap().size, 5);
 }
@@ -290,6 +298,33 @@ async fn d16_the_version_that_the_device_has_is_kept_if_it_will_do() {
         assert_eq!(resolved.as_array().unwrap().len(), 1);
         assert_eq!(resolved[0]["componentVersion"], expected);
         assert!(answer.to_string().len() < 16_384);
+    }
+}
+
+#[tokio::test]
+async fn a_public_nucleus_is_given_only_to_the_device_that_runs_it() {
+    let t = TestFleet::start().await;
+    for (had, resolves) in [(Some("2.17.0"), true), (Some("2.12.0"), false), (None, false)] {
+        let mut candidate = json!({
+            "componentName": "aws.greengrass.Nucleus",
+            "versionRequirements": {"X": ">=2.0.0"},
+        });
+        if let Some(had) = had {
+            candidate["componentVersion"] = json!(had);
+        }
+        let asked =
+            json!({"platform": {"attributes": linux()}, "componentCandidates": [candidate]});
+        match t.fleet.resolve_component_candidates(request(asked)).await {
+            Ok(answer) => {
+                let resolved = &wire(&answer)["resolvedComponentVersions"][0];
+                assert!(resolves, "{had:?}: {resolved}");
+                assert_eq!(resolved["componentVersion"], "2.17.0");
+            }
+            Err(error) => {
+                assert!(!resolves, "{had:?}: {error}");
+                assert!(error.message.contains("no usable version"), "{error}");
+            }
+        }
     }
 }
 

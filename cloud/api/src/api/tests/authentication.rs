@@ -92,9 +92,11 @@ async fn a30_presigned_urls_work_without_headers_until_they_expire() {
     let cloud = Fixture::new().await;
     cloud.call("s3", "PUT", "/bkt", b"").await.ok();
     cloud.call("s3", "PUT", "/bkt/a%20b", b"0123456789").await.ok();
+    cloud.blobs.create_bucket(ARTIFACT_BUCKET).await.unwrap();
+    cloud.blobs.copy(("bkt", "a b"), (ARTIFACT_BUCKET, "a b"), None).await.unwrap();
     let host = cloud.host();
     let headers = [("host", host.as_str())];
-    let path = "/bkt/a%20b";
+    let path = &format!("/{ARTIFACT_BUCKET}/a%20b");
     let request = Request { method: "GET", path, query: "", headers: &headers };
     let signer = Signer {
         credentials: cloud.registry.system_key(),
@@ -106,9 +108,16 @@ async fn a30_presigned_urls_work_without_headers_until_they_expire() {
     let range = vec![("range".to_owned(), "bytes=0-3".to_owned())];
     let part = cloud.send("GET", &target, range, b"").await;
     assert_eq!((part.status, part.text()), (206, "0123"));
-    let other = target.replace("/bkt/a%20b", "/bkt/a%20c");
+    let other = target.replace("/a%20b", "/a%20c");
     let other = cloud.send("GET", &other, Vec::new(), b"").await;
     assert_eq!((other.status, other.xml_code().as_str()), (403, "SignatureDoesNotMatch"));
+    let person = cloud.call("s3", "GET", path, b"").await;
+    assert_eq!((person.status, person.xml_code().as_str()), (404, "NoSuchBucket"));
+    let system = cloud.registry.system_key();
+    let elsewhere = cloud.call_as(system, "s3", "GET", "/bkt/a%20b", &[], b"").await;
+    assert_eq!((elsewhere.status, elsewhere.xml_code().as_str()), (403, "AccessDenied"));
+    let things = cloud.call_as(system, "iot", "GET", "/things", &[], b"").await;
+    things.refused(403, "AccessDeniedException");
     cloud.clock.advance(Duration::from_secs(61));
     let late = cloud.send("GET", &target, Vec::new(), b"").await;
     assert_eq!((late.status, late.xml_code().as_str()), (403, "AccessDenied"));
