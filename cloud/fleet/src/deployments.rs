@@ -9,6 +9,7 @@
 mod create;
 mod document;
 mod list;
+mod rollout;
 mod validate;
 
 use marram_aws::ApiError;
@@ -50,7 +51,7 @@ impl Fleet {
             iot_job_id: job_id,
             components: asked.components,
             deployment_policies: asked.deployment_policies.unwrap_or_default(),
-            iot_job_configuration: asked.iot_job_configuration.unwrap_or_else(|| json!({})),
+            iot_job_configuration: asked.iot_job_configuration.unwrap_or_default(),
             creation_timestamp: EpochMs(row.created_at_ms),
             is_latest_for_target: row.is_latest,
             parent_target_arn: row.parent_target_arn,

@@ -8,12 +8,14 @@
 mod components;
 mod core_devices;
 mod deployments;
+mod rollout;
 mod routes;
 mod wire;
 
 pub use components::*;
 pub use core_devices::*;
 pub use deployments::*;
+pub use rollout::*;
 pub use routes::ROUTES;
 pub use wire::Blob;
 

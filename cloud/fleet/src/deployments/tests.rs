@@ -148,3 +148,45 @@ async fn everything_outlives_a_restart() {
     assert_eq!(next.payload["execution"]["jobId"], made["iotJobId"]);
     assert_eq!(next.payload["execution"]["versionNumber"], 1);
 }
+
+#[tokio::test]
+async fn a_rollout_is_checked_and_returned_as_it_was_sent() {
+    let t = TestFleet::with_core().await;
+    let rollout = json!({
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 10},
+        "abortConfig": {"criteriaList": [{
+            "failureType": "ALL",
+            "action": "CANCEL",
+            "thresholdPercentage": 12.5,
+            "minNumberOfExecutedThings": 4,
+        }]},
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 30},
+    });
+    let made =
+        create(&t, json!({"targetArn": GROUP, "iotJobConfiguration": rollout})).await.unwrap();
+    assert_eq!(get(&t, &made["deploymentId"]).await["iotJobConfiguration"], rollout);
+    let job = t.fleet.describe_job(request(json!({"jobId": made["iotJobId"]}))).await.unwrap();
+    let job = &wire(&job)["job"];
+    for part in ["jobExecutionsRolloutConfig", "abortConfig", "timeoutConfig"] {
+        assert_eq!(job[part], rollout[part]);
+    }
+    let bad = json!({"timeoutConfig": {"inProgressTimeoutInMinutes": 0}});
+    let error =
+        create(&t, json!({"targetArn": GROUP, "iotJobConfiguration": bad})).await.unwrap_err();
+    assert!(error.message.contains("iotJobConfiguration.timeoutConfig"), "{error}");
+    let error =
+        create(&t, json!({"targetArn": THING, "iotJobConfiguration": {}})).await.unwrap_err();
+    assert_eq!(error.status, 400);
+}
+
+#[tokio::test]
+async fn a_deployment_may_pin_the_nucleus_that_devices_run() {
+    let t = TestFleet::with_core().await;
+    let pinned = |version: &str| {
+        json!({"targetArn": GROUP, "components": {
+            "aws.greengrass.Nucleus": {"componentVersion": version},
+        }})
+    };
+    create(&t, pinned("2.17.0")).await.unwrap();
+    assert_eq!(create(&t, pinned("2.9.0")).await.unwrap_err().status, 404);
+}

@@ -13,6 +13,7 @@ use marram_model::arn::{Account, Target};
 use marram_model::deployment::{ComponentSpec, ConfigurationUpdate, RunWith, SystemResourceLimits};
 use serde_json::{Map, Value};
 
+use super::rollout;
 use crate::tags;
 
 /// The API's default, unlike the device's own 60 s; always sent explicitly.
@@ -44,8 +45,8 @@ pub(super) fn validate(
         let message = "a thing's deployment is no job: leave it out, or target a thing group";
         return Err(ApiError::field("iotJobConfiguration", message));
     }
-    if request.iot_job_configuration.as_ref().is_some_and(|value| !value.is_object()) {
-        return Err(ApiError::field("iotJobConfiguration", "must be an object"));
+    if let Some(configuration) = &request.iot_job_configuration {
+        rollout::check(configuration)?;
     }
     let parent = parent(request, is_thing, account)?;
     let components = request

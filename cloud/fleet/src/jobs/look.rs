@@ -14,7 +14,6 @@ use marram_aws::iot::{
 };
 use marram_model::jobs::DEPLOYMENT_NAMESPACE;
 use marram_store::{DeploymentRow, ExecutionCount, ExecutionFilter, ExecutionRow, Reader};
-use serde_json::Value;
 
 use crate::fleet::Fleet;
 use crate::paging;
@@ -37,7 +36,6 @@ impl Fleet {
         let asked: CreateDeploymentRequest = serde_json::from_str(&row.request_json)
             .map_err(|error| damaged("deployment", &row.id, &error.to_string()))?;
         let configured = asked.iot_job_configuration.unwrap_or_default();
-        let part = |name: &str| configured.get(name).cloned().filter(Value::is_object);
         let status = job_status(&row);
         let changed_ms = counts.iter().map(|count| count.updated_at_s * 1000).max();
         let changed_ms = changed_ms.unwrap_or_default().max(row.created_at_ms);
@@ -51,9 +49,9 @@ impl Fleet {
             comment: None,
             targets: vec![row.target_arn],
             description: row.name,
-            job_executions_rollout_config: part("jobExecutionsRolloutConfig"),
-            abort_config: part("abortConfig"),
-            timeout_config: part("timeoutConfig"),
+            job_executions_rollout_config: configured.job_executions_rollout_config,
+            abort_config: configured.abort_config,
+            timeout_config: configured.timeout_config,
             created_at: EpochMs(row.created_at_ms),
             last_updated_at: EpochMs(changed_ms),
             completed_at: None,

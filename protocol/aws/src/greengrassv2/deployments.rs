@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Tags;
+use super::{IoTJobConfiguration, Tags};
 use crate::epoch::EpochMs;
 
 /// What happens when a deployment fails on a device.
@@ -133,7 +132,7 @@ pub struct CreateDeploymentRequest {
     pub components: BTreeMap<String, ComponentDeploymentSpecification>,
     /// How the job rolls out; groups only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iot_job_configuration: Option<Value>,
+    pub iot_job_configuration: Option<IoTJobConfiguration>,
     /// How devices apply it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_policies: Option<DeploymentPolicies>,
@@ -232,7 +231,7 @@ pub struct GetDeploymentResponse {
     /// With all defaults written out.
     pub deployment_policies: DeploymentPolicies,
     /// As it was sent; `{}` when it was not.
-    pub iot_job_configuration: Value,
+    pub iot_job_configuration: IoTJobConfiguration,
     /// When it was made.
     pub creation_timestamp: EpochMs,
     /// Exactly one deployment per target has it.

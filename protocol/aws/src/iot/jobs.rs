@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::epoch::EpochMs;
+use crate::greengrassv2::{AbortConfig, RolloutConfig, TimeoutConfig};
 
 /// `DescribeJob`.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,7 +23,7 @@ pub struct DescribeJobResponse {
     pub job: Job,
 }
 
-/// A job. The configurations are those its deployment was made with, passed on as they came.
+/// A job. The configurations are those that its deployment was made with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
@@ -51,13 +51,13 @@ pub struct Job {
     pub description: Option<String>,
     /// How fast it is rolled out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_executions_rollout_config: Option<Value>,
+    pub job_executions_rollout_config: Option<RolloutConfig>,
     /// When it is aborted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub abort_config: Option<Value>,
+    pub abort_config: Option<AbortConfig>,
     /// When an execution times out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_config: Option<Value>,
+    pub timeout_config: Option<TimeoutConfig>,
     /// When it was made.
     pub created_at: EpochMs,
     /// When it last changed.
