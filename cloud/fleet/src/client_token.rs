@@ -52,7 +52,7 @@ impl ClientToken {
     /// Another request had this token.
     pub(crate) async fn answered<A: DeserializeOwned>(
         &self,
-        unit: &mut Unit<'_>,
+        unit: &mut Unit,
     ) -> Result<Option<A>, ApiError> {
         let Some(found) = unit.tx.answered_token(self.operation, &self.token).await? else {
             return Ok(None);
@@ -72,7 +72,7 @@ impl ClientToken {
     /// Keeps the answer.
     pub(crate) async fn answer<A: Serialize>(
         &self,
-        unit: &mut Unit<'_>,
+        unit: &mut Unit,
         answer: &A,
     ) -> Result<(), ApiError> {
         let response_json = serde_json::to_string(answer)

@@ -103,7 +103,7 @@ impl Fleet {
 
 /// Takes the deployment back from devices that have not begun it, or, if forced, from all that
 /// are not done.
-async fn withdraw(unit: &mut Unit<'_>, row: &DeploymentRow, force: bool) -> Result<(), ApiError> {
+async fn withdraw(unit: &mut Unit, row: &DeploymentRow, force: bool) -> Result<(), ApiError> {
     if let Some(job_id) = &row.job_id {
         return queue::cancel_all(unit, row, job_id, force).await;
     }
@@ -117,7 +117,7 @@ async fn withdraw(unit: &mut Unit<'_>, row: &DeploymentRow, force: bool) -> Resu
 /// Sets what the thing's deployment shadow desires. `fleetConfig` stays when it is cancelled: the
 /// Java nucleus parses it first.
 async fn desire(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     row: &DeploymentRow,
     thing: &str,
     status: &str,

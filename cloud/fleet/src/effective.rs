@@ -15,7 +15,7 @@ use crate::unit::Unit;
 /// Records where the thing stands with the deployment by its job execution. A job that carries a
 /// thing's deployment (nucleus-lite knows no deployment shadow) decides on the deployment too.
 pub(crate) async fn record_execution(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     thing: &str,
     execution: &Execution,
@@ -35,7 +35,7 @@ pub(crate) async fn record_execution(
 
 /// Records where the thing stands with the deployment.
 pub(crate) async fn record(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     thing: &str,
     outcome: &DeploymentOutcome,
@@ -65,7 +65,7 @@ pub(crate) async fn record(
 
 /// Adds the error codes of a status message to a failure that has none yet.
 pub(crate) async fn add_errors(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment_id: &str,
     thing: &str,
     outcome: &DeploymentOutcome,

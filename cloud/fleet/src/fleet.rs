@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     sink: RwLock<Option<Arc<dyn MessageSink>>>,
     /// Held from the beginning of a change until its messages are out: messages keep the order of
     /// the commits.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// Why a fleet could not start.
@@ -70,7 +70,7 @@ impl Fleet {
             clock: parts.clock,
             urls: OnceLock::new(),
             sink: RwLock::new(None),
-            turn: Mutex::new(()),
+            turn: Arc::default(),
         };
         let fleet = Self { inner: Arc::new(inner) };
         fleet.prepare().await.map_err(OpenFleet::Prepare)?;
@@ -101,12 +101,12 @@ impl Fleet {
     }
 
     /// Starts a change; the only way to write.
-    pub(crate) async fn unit(&self) -> Result<Unit<'_>, ApiError> {
-        let turn = tokio::time::timeout(TURN_WAIT, self.inner.turn.lock())
+    pub(crate) async fn unit(&self) -> Result<Unit, ApiError> {
+        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&self.inner.turn).lock_owned())
             .await
             .map_err(|_| ApiError::internal("the fleet was busy for longer than 5 s: try again"))?;
         let tx = self.inner.store.begin().await?;
-        Ok(Unit::new(&self.inner, turn, tx))
+        Ok(Unit::new(Arc::clone(&self.inner), turn, tx))
     }
 }
 

@@ -157,7 +157,7 @@ fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, Reject> {
         .map_err(|error| Reject::from(ApiError::internal(format!("a reply has no JSON: {error}"))))
 }
 
-async fn pending(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<ExecutionRow>, Reject> {
+async fn pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<ExecutionRow>, Reject> {
     if !request.is_of_deployments() {
         return Ok(Vec::new());
     }
@@ -165,7 +165,7 @@ async fn pending(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<Execu
 }
 
 async fn find(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     request: &Request<'_>,
     job_id: &str,
 ) -> Result<ExecutionRow, Reject> {
@@ -176,7 +176,7 @@ async fn find(
     row.ok_or_else(|| Reject::no_job(job_id))
 }
 
-async fn get_pending(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
+async fn get_pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
     let asked: GetPendingRequest = request.parse()?;
     let jobs = queue::by_status(&pending(unit, request).await?);
     json(&GetPendingAccepted {
@@ -187,11 +187,7 @@ async fn get_pending(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<u
     })
 }
 
-async fn describe(
-    unit: &mut Unit<'_>,
-    request: &Request<'_>,
-    job_id: &str,
-) -> Result<Vec<u8>, Reject> {
+async fn describe(unit: &mut Unit, request: &Request<'_>, job_id: &str) -> Result<Vec<u8>, Reject> {
     let asked: DescribeRequest = request.parse()?;
     let row = if job_id == NEXT {
         queue::head(&pending(unit, request).await?).cloned()
@@ -219,7 +215,7 @@ async fn describe(
     json(&ExecutionReply { client_token: asked.client_token, timestamp, execution })
 }
 
-async fn start_next(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
+async fn start_next(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
     let asked: StartNextRequest = request.parse()?;
     check_details(asked.status_details.as_ref())?;
     let pending = pending(unit, request).await?;
@@ -243,11 +239,7 @@ async fn start_next(unit: &mut Unit<'_>, request: &Request<'_>) -> Result<Vec<u8
     json(&ExecutionReply { client_token: asked.client_token, timestamp, execution })
 }
 
-async fn update(
-    unit: &mut Unit<'_>,
-    request: &Request<'_>,
-    job_id: &str,
-) -> Result<Vec<u8>, Reject> {
+async fn update(unit: &mut Unit, request: &Request<'_>, job_id: &str) -> Result<Vec<u8>, Reject> {
     let asked: UpdateRequest = request.parse()?;
     check_details(asked.status_details.as_ref())?;
     let row = find(unit, request, job_id).await?;
@@ -271,11 +263,7 @@ async fn update(
     })
 }
 
-async fn change(
-    unit: &mut Unit<'_>,
-    row: &ExecutionRow,
-    event: Event,
-) -> Result<Execution, Reject> {
+async fn change(unit: &mut Unit, row: &ExecutionRow, event: Event) -> Result<Execution, Reject> {
     let deployment = unit.tx.deployment_of_job(&row.job_id).await.map_err(ApiError::from)?;
     let Some(deployment) = deployment else {
         return Err(Reject::no_job(&row.job_id));

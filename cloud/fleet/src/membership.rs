@@ -68,10 +68,7 @@ impl Fleet {
 }
 
 /// All things in the group and in the groups below it.
-pub(crate) async fn members(
-    unit: &mut Unit<'_>,
-    group: &str,
-) -> Result<BTreeSet<String>, ApiError> {
+pub(crate) async fn members(unit: &mut Unit, group: &str) -> Result<BTreeSet<String>, ApiError> {
     let mut members = BTreeSet::new();
     let mut after = String::new();
     loop {
@@ -86,7 +83,7 @@ pub(crate) async fn members(
 
 /// The thing's groups, but for `without`, and all groups above them.
 async fn groups_with_ancestors(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     without: Option<&str>,
 ) -> Result<BTreeSet<String>, ApiError> {
@@ -101,7 +98,7 @@ async fn groups_with_ancestors(
 }
 
 async fn queue_missing(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     thing: &str,
     again: bool,
@@ -118,7 +115,7 @@ async fn queue_missing(
 }
 
 async fn remove_left(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     groups: &BTreeSet<String>,
 ) -> Result<(), ApiError> {
@@ -139,7 +136,7 @@ async fn remove_left(
 }
 
 async fn remove_strangers(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     members: &BTreeSet<String>,
 ) -> Result<(), ApiError> {

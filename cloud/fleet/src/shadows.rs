@@ -137,7 +137,7 @@ impl Fleet {
 
 /// Changes the shadow within a unit.
 pub(crate) async fn update(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     shadow: Option<&str>,
     payload: &[u8],
@@ -156,7 +156,7 @@ pub(crate) async fn update(
 }
 
 /// What the device reports of its deployment, if the update said so.
-async fn take_report(unit: &mut Unit<'_>, thing: &str, accepted: &Value) -> Result<(), ApiError> {
+async fn take_report(unit: &mut Unit, thing: &str, accepted: &Value) -> Result<(), ApiError> {
     let Some(reported) = accepted.pointer("/state/reported").filter(|value| value.is_object())
     else {
         return Ok(());
@@ -177,7 +177,7 @@ async fn take_report(unit: &mut Unit<'_>, thing: &str, accepted: &Value) -> Resu
 }
 
 async fn reported_deployment(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     report: &ReportedDeployment,
 ) -> Result<Option<DeploymentRow>, ApiError> {
@@ -193,7 +193,7 @@ async fn reported_deployment(
 }
 
 async fn load(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     shadow: Option<&str>,
 ) -> Result<Option<Stored>, ApiError> {
@@ -208,7 +208,7 @@ async fn load(
 }
 
 async fn save(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     shadow: Option<&str>,
     stored: &Stored,
@@ -225,7 +225,7 @@ async fn save(
     Ok(())
 }
 
-fn send(unit: &mut Unit<'_>, origin: Origin<'_>, topic: String, document: &Value) {
+fn send(unit: &mut Unit, origin: Origin<'_>, topic: String, document: &Value) {
     let payload = document.to_string().into_bytes();
     match origin {
         Origin::Client(client_id) => unit.reply(client_id, topic, payload),

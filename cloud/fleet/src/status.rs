@@ -63,7 +63,7 @@ fn is_stale(status: &FleetStatus, before: &CoreDeviceRow) -> bool {
     status.sequence_number <= before.sequence_number && status.timestamp <= before.reported_at_ms
 }
 
-async fn take(unit: &mut Unit<'_>, thing: &str, status: FleetStatus) -> Result<(), ApiError> {
+async fn take(unit: &mut Unit, thing: &str, status: FleetStatus) -> Result<(), ApiError> {
     let FleetStatus { message_type, timestamp, components, deployment_information, .. } = status;
     let row = CoreDeviceRow {
         thing: thing.to_owned(),
@@ -97,7 +97,7 @@ async fn take(unit: &mut Unit<'_>, thing: &str, status: FleetStatus) -> Result<(
 }
 
 async fn take_component(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     report: &ComponentReport,
     before: Option<&InstalledComponentRow>,
@@ -154,10 +154,7 @@ fn api_state(status: &str) -> &'static str {
 }
 
 /// The deployment that brings the component; `LOCAL` if none of the cloud's does.
-async fn source_of(
-    unit: &mut Unit<'_>,
-    report: &ComponentReport,
-) -> Result<Option<String>, ApiError> {
+async fn source_of(unit: &mut Unit, report: &ComponentReport) -> Result<Option<String>, ApiError> {
     for arn in &report.fleet_config_arns {
         if let Some(deployment) = deployment_named(unit, arn).await? {
             return Ok(Some(deployment.id));
@@ -167,7 +164,7 @@ async fn source_of(
 }
 
 async fn deployment_named(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     configuration_arn: &str,
 ) -> Result<Option<DeploymentRow>, ApiError> {
     let Ok(ConfigurationArn { target, revision }) = ConfigurationArn::parse(configuration_arn)
@@ -185,7 +182,7 @@ async fn deployment_named(
 /// The end of a deployment: error codes that the job's details had no room for, and roots that it
 /// names without having changed them.
 async fn take_deployment(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     information: &DeploymentInformation,
     known: &[InstalledComponentRow],

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use marram_aws::ApiError;
 use marram_store::{ExecutionRow, Tx};
-use tokio::sync::MutexGuard;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::fleet::Inner;
 use crate::jobs::queue;
@@ -27,19 +28,19 @@ struct Outgoing {
 }
 
 /// A change under way; dropped without [`Unit::commit`] nothing of it remains.
-pub(crate) struct Unit<'f> {
+pub(crate) struct Unit {
     pub(crate) tx: Tx,
     /// When it began; all of it happens at this moment.
     pub(crate) now_ms: i64,
-    pub(crate) inner: &'f Inner,
-    turn: MutexGuard<'f, ()>,
+    pub(crate) inner: Arc<Inner>,
+    turn: OwnedMutexGuard<()>,
     outbox: Vec<Outgoing>,
     /// What was pending for each thing before the change touched its queue.
     queues: BTreeMap<String, Vec<ExecutionRow>>,
 }
 
-impl<'f> Unit<'f> {
-    pub(crate) fn new(inner: &'f Inner, turn: MutexGuard<'f, ()>, tx: Tx) -> Self {
+impl Unit {
+    pub(crate) fn new(inner: Arc<Inner>, turn: OwnedMutexGuard<()>, tx: Tx) -> Self {
         let now_ms = inner.now_ms();
         Self { tx, now_ms, inner, turn, outbox: Vec::new(), queues: BTreeMap::new() }
     }
@@ -69,7 +70,8 @@ impl<'f> Unit<'f> {
         Ok(())
     }
 
-    /// Makes the change durable, then sends its messages.
+    /// Makes the change durable, then sends its messages: a task of its own, because a caller that
+    /// goes away in between, as a program that is interrupted does, would leave devices untold.
     pub(crate) async fn commit(mut self) -> Result<(), ApiError> {
         for (thing, before) in std::mem::take(&mut self.queues) {
             let notifications =
@@ -78,6 +80,11 @@ impl<'f> Unit<'f> {
                 self.publish(topic, payload);
             }
         }
+        let committing = tokio::spawn(self.commit_and_send());
+        committing.await.unwrap_or_else(|error| Err(ApiError::internal(error.to_string())))
+    }
+
+    async fn commit_and_send(self) -> Result<(), ApiError> {
         let Self { tx, inner, outbox, turn, .. } = self;
         tx.commit().await?;
         if let Some(sink) = inner.sink() {

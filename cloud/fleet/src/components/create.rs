@@ -57,7 +57,7 @@ impl Fleet {
 
     async fn add(
         &self,
-        mut unit: Unit<'_>,
+        mut unit: Unit,
         token: Option<ClientToken>,
         mut recipe: Recipe,
         format: &str,
@@ -103,7 +103,7 @@ impl Fleet {
 }
 
 async fn keep(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     row: &ComponentVersion,
     arn: &str,
     copied: &Copied,

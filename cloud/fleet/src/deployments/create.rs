@@ -67,7 +67,7 @@ impl Fleet {
     }
 }
 
-async fn check_target(unit: &mut Unit<'_>, valid: &Valid, arn: &str) -> Result<(), ApiError> {
+async fn check_target(unit: &mut Unit, valid: &Valid, arn: &str) -> Result<(), ApiError> {
     let (kind, exists) = match &valid.target {
         Target::Thing(name) => ("thing", unit.tx.thing(name).await?.is_some()),
         Target::ThingGroup(name) => ("thingGroup", unit.tx.thing_group(name).await?.is_some()),
@@ -95,7 +95,7 @@ async fn check_target(unit: &mut Unit<'_>, valid: &Valid, arn: &str) -> Result<(
 }
 
 async fn supersede_and_insert(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     mut request: CreateDeploymentRequest,
     valid: &Valid,
 ) -> Result<DeploymentRow, ApiError> {
@@ -152,7 +152,7 @@ async fn supersede_and_insert(
 }
 
 /// The deployment is no longer in force: what is not done of it is cancelled, wherever it stands.
-async fn supersede(unit: &mut Unit<'_>, row: &DeploymentRow) -> Result<(), ApiError> {
+async fn supersede(unit: &mut Unit, row: &DeploymentRow) -> Result<(), ApiError> {
     let status = match row.status.as_str() {
         "ACTIVE" => DeploymentStatus::Canceled,
         "COMPLETED" => DeploymentStatus::Inactive,
@@ -171,11 +171,7 @@ async fn supersede(unit: &mut Unit<'_>, row: &DeploymentRow) -> Result<(), ApiEr
 }
 
 /// Queues the deployment's job for its devices, or writes the thing's shadow.
-async fn deliver(
-    unit: &mut Unit<'_>,
-    row: &DeploymentRow,
-    target: &Target,
-) -> Result<(), ApiError> {
+async fn deliver(unit: &mut Unit, row: &DeploymentRow, target: &Target) -> Result<(), ApiError> {
     let things = match target {
         Target::ThingGroup(group) => membership::members(unit, group).await?,
         Target::Thing(thing) => [thing.clone()].into(),
@@ -196,13 +192,13 @@ async fn deliver(
     Ok(())
 }
 
-async fn is_lite(unit: &mut Unit<'_>, thing: &str) -> Result<bool, ApiError> {
+async fn is_lite(unit: &mut Unit, thing: &str) -> Result<bool, ApiError> {
     let core = unit.tx.core_device(thing).await?;
     Ok(core.is_some_and(|core| core.runtime == LITE_RUNTIME))
 }
 
 async fn warn_if_too_large_for_lite(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     row: &DeploymentRow,
     thing: &str,
 ) -> Result<(), ApiError> {

@@ -1,3 +1,7 @@
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -189,4 +193,34 @@ async fn a_deployment_may_pin_the_nucleus_that_devices_run() {
     };
     create(&t, pinned("2.17.0")).await.unwrap();
     assert_eq!(create(&t, pinned("2.9.0")).await.unwrap_err().status, 404);
+}
+
+#[tokio::test]
+async fn devices_are_told_of_what_was_committed_even_when_the_caller_goes_away() {
+    let t = TestFleet::with_core().await;
+    let (mut made, mut polls, mut finished) = (0, 1, 0);
+    // How often a call waits depends on the store's thread, so one pass may miss the commit.
+    while finished < 20 {
+        let has_finished = {
+            let mut call = pin!(create(&t, json!({"targetArn": GROUP})));
+            let mut left = polls;
+            poll_fn(|context| {
+                left -= 1;
+                match call.as_mut().poll(context) {
+                    Poll::Ready(_) => Poll::Ready(true),
+                    Poll::Pending if left == 0 => Poll::Ready(false),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        };
+        // The next change begins when this one has ended, whichever way.
+        drop(t.fleet.unit().await.unwrap());
+        let asked = json!({"targetArn": GROUP, "historyFilter": "ALL"});
+        let now = t.fleet.list_deployments(request(asked)).await.unwrap().deployments.len();
+        let is_told = !t.sent_to("/notify-namespace-aws-gg-deployment").is_empty();
+        assert_eq!(now > made, is_told, "dropped after {polls} polls");
+        made = now;
+        (polls, finished) = if has_finished { (1, finished + 1) } else { (polls + 1, finished) };
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) fn execution_of(row: &ExecutionRow) -> Result<Execution, ApiError> {
 
 /// Queues the job for the thing, unless it is pending there.
 pub(crate) async fn enqueue(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     job_id: &str,
     thing: &str,
@@ -62,7 +62,7 @@ pub(crate) async fn enqueue(
 
 /// Applies `event` to a row; what it refuses is the inner error.
 pub(crate) async fn apply(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     row: &ExecutionRow,
     event: Event,
@@ -78,7 +78,7 @@ pub(crate) async fn apply(
 
 /// Cancels the job's pending executions; those in progress only if forced.
 pub(crate) async fn cancel_all(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     job_id: &str,
     force: bool,
@@ -98,7 +98,7 @@ pub(crate) async fn cancel_all(
 }
 
 async fn put(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     deployment: &DeploymentRow,
     job_id: &str,
     thing: &str,

@@ -13,7 +13,7 @@ const MAX_CHUNKS: i64 = 256;
 
 /// The whole message, once all its parts are there; `None` before.
 pub(super) async fn assemble(
-    unit: &mut Unit<'_>,
+    unit: &mut Unit,
     thing: &str,
     status: FleetStatus,
     payload: &[u8],
