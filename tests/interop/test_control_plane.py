@@ -285,3 +285,70 @@ def test_a4_a_missing_artifact_fails_the_component_with_its_uri(fleet):
     fleet.artifact("there.txt", "x")
     _, status = fleet.create(document, state="FAILED")
     assert uri in status["errors"]
+
+
+def test_a_failed_version_is_not_deployed(cloud, fleet):
+    uri = f"s3://{BUCKET}/no/such/file.zip"
+    document = recipe("com.example.Failed", "1.0.0", {"run": "true"}, artifacts=[{"URI": uri}])
+    fleet.create(document, state="FAILED")
+    fleet.iot.create_thing_group(thingGroupName="failed")
+    with pytest.raises(ClientError) as caught:
+        fleet.deploy(cloud.arn("iot", "thinggroup/failed"), {"com.example.Failed": "1.0.0"})
+    response = caught.value.response
+    assert response["Error"]["Code"] == "ValidationException"
+    assert [field["name"] for field in response["fields"]] == ["components.com.example.Failed"]
+    assert "version 1.0.0 is FAILED" in response["Error"]["Message"]
+    target = cloud.arn("iot", "thinggroup/failed")
+    assert fleet.greengrass.list_deployments(targetArn=target)["deployments"] == []
+
+
+def test_a_deployment_may_pin_the_nucleus(cloud, fleet):
+    fleet.iot.create_thing_group(thingGroupName="pinned")
+    target = cloud.arn("iot", "thinggroup/pinned")
+    fleet.deploy(target, {"aws.greengrass.Nucleus": "2.17.0"})
+    specification = {"aws.greengrass.Nucleus": {"componentVersion": "2.9.0"}}
+    refused = code(
+        fleet.greengrass.create_deployment, targetArn=target, components=specification
+    )
+    assert refused == ("ResourceNotFoundException", 404)
+
+
+def test_a_core_accepts_a_pinned_nucleus(fleet, core):
+    fleet.until_succeeded(core, fleet.deploy(core.arn, {"aws.greengrass.Nucleus": "2.17.0"}))
+
+
+def test_a_rollout_is_checked_and_returned(cloud, fleet):
+    fleet.iot.create_thing_group(thingGroupName="rollout")
+    target = cloud.arn("iot", "thinggroup/rollout")
+    increase = {"numberOfNotifiedThings": 3}
+    rate = {"baseRatePerMinute": 5, "incrementFactor": 1.5, "rateIncreaseCriteria": increase}
+    criteria = {
+        "failureType": "ALL",
+        "action": "CANCEL",
+        "thresholdPercentage": 12.5,
+        "minNumberOfExecutedThings": 4,
+    }
+    rollout = {
+        "jobExecutionsRolloutConfig": {"exponentialRate": rate, "maximumPerMinute": 50},
+        "abortConfig": {"criteriaList": [criteria]},
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 30},
+    }
+    deployment = fleet.deploy(target, {}, iotJobConfiguration=rollout)
+    got = fleet.greengrass.get_deployment(deploymentId=deployment)
+    assert got["iotJobConfiguration"] == rollout
+    wrong = {"timeoutConfig": {"inProgressTimeoutInMinutes": 0}}
+    refused = code(
+        fleet.greengrass.create_deployment, targetArn=target, iotJobConfiguration=wrong
+    )
+    assert refused == ("ValidationException", 400)
+
+
+def test_the_fleets_own_bucket_is_hidden(fleet):
+    own = "marram-component-artifacts"
+    artifact = fleet.artifact("hidden/a.txt", "a")
+    fleet.create(recipe("com.example.Hidden", "1.0.0", {"run": "true"}, artifacts=[artifact]))
+    assert own not in [bucket["Name"] for bucket in fleet.s3.list_buckets()["Buckets"]]
+    assert code(fleet.s3.create_bucket, Bucket=own) == ("BucketAlreadyExists", 409)
+    assert code(fleet.s3.list_objects_v2, Bucket=own) == ("NoSuchBucket", 404)
+    assert code(fleet.s3.put_object, Bucket=own, Key="k", Body=b"x") == ("NoSuchBucket", 404)
+    assert code(fleet.s3.delete_bucket, Bucket=own) == ("NoSuchBucket", 404)
