@@ -4,20 +4,32 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::{exit, provision, wait};
+use crate::{exit, local, provision, wait};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    options: local::Options,
+    #[command(subcommand)]
+    command: Command,
+}
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+enum Command {
     /// Make a core device: thing, key, certificate, policies, role alias and config.yaml
     Provision(provision::Arguments),
     /// Run the device's runtime until SIGTERM; the same as the program `marramd`
     Run(marramd::Arguments),
     /// Wait until a core device is HEALTHY and its deployments have succeeded
     Wait(wait::Arguments),
+    /// What `greengrass-cli` does: works on the device of this machine
+    #[command(flatten)]
+    Local(local::Command),
 }
 
-pub(crate) fn run(command: Command) -> ExitCode {
+pub(crate) fn run(Arguments { options, command }: Arguments) -> ExitCode {
     match command {
+        Command::Local(command) => exit::of(local::run(&options, command)),
         Command::Provision(arguments) => exit::of(provision::run(&arguments)),
         Command::Run(arguments) => marramd::run(arguments),
         Command::Wait(arguments) => exit::of(wait::run(&arguments)),

@@ -28,3 +28,10 @@ pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
         ExitCode::FAILURE
     }
 }
+
+/// As the official `greengrass-cli` ends: every failed command is 1.
+pub(crate) fn of_official(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
+}

@@ -5,11 +5,15 @@ mod aws;
 mod core;
 mod env;
 mod exit;
+mod local;
+mod output;
 mod progress;
 mod provision;
 mod quickstart;
+mod recipe;
 mod wait;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,8 +41,10 @@ enum Command {
     #[command(subcommand)]
     Cloud(CloudCommand),
     /// Core devices
+    Core(core::Arguments),
+    /// Recipes: check them, and see what a device would run
     #[command(subcommand)]
-    Core(core::Command),
+    Recipe(recipe::Command),
     /// Print shell exports that make plain `aws …` commands work: eval "$(marram env --ready-file F)"
     Env(env::Arguments),
 }
@@ -50,14 +56,19 @@ enum CloudCommand {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if local::is_called(words.first()) {
+        return local::main(words);
+    }
+    let arguments = match Arguments::try_parse_from(local::long_names(words)) {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
     match arguments.command {
         Command::Quickstart(arguments) => exit::of(quickstart::run(&arguments)),
         Command::Cloud(CloudCommand::Run(arguments)) => marram_cloud::run(arguments),
-        Command::Core(command) => core::run(command),
+        Command::Core(arguments) => core::run(arguments),
+        Command::Recipe(command) => recipe::run(&command),
         Command::Env(arguments) => exit::of(env::run(&arguments)),
     }
 }

@@ -9,6 +9,7 @@ mod canonical;
 mod fields;
 pub mod interpolate;
 pub mod lifecycle;
+mod locate;
 mod parse;
 pub mod platform;
 mod problem;
@@ -16,6 +17,7 @@ mod recipe;
 mod select;
 mod yaml;
 
+pub use locate::{Place, locate};
 pub use parse::{Format, MAX_RECIPE_BYTES, ParseRecipe, Strictness, parse, parse_with_warnings};
 pub use problem::Problem;
 pub use recipe::{

@@ -46,7 +46,8 @@ pub enum StepName {
 }
 
 impl StepName {
-    const ALL: [Self; 7] = [
+    /// All steps, in the order in which a component comes to them.
+    pub const ALL: [Self; 7] = [
         Self::Bootstrap,
         Self::Install,
         Self::Startup,

@@ -146,7 +146,8 @@ pub enum Unarchive {
 impl Unarchive {
     pub(crate) const ALL: [Self; 2] = [Self::None, Self::Zip];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word in recipes.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "NONE",
             Self::Zip => "ZIP",
@@ -183,7 +184,8 @@ pub enum Audience {
 impl Audience {
     pub(crate) const ALL: [Self; 3] = [Self::None, Self::Owner, Self::All];
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word in recipes.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "NONE",
             Self::Owner => "OWNER",

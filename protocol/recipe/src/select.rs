@@ -29,7 +29,9 @@ impl Recipe {
         Some(Selected { manifest, lifecycle: self.lifecycle_of(manifest) })
     }
 
-    fn lifecycle_of(&self, manifest: &Manifest) -> Map<String, Value> {
+    /// The lifecycle of one of the recipe's manifests: its own, or its selection from the recipe's;
+    /// not interpolated.
+    pub fn lifecycle_of(&self, manifest: &Manifest) -> Map<String, Value> {
         if !manifest.lifecycle.is_empty() {
             return manifest.lifecycle.clone();
         }
