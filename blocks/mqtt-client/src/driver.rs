@@ -1,7 +1,6 @@
 //! The client's task: gives the session machine a socket, a clock, commands and events.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use marram_mqtt::codec::{Decoder, Encoder};
 use marram_mqtt::packet::PacketId;
 use marram_mqtt::session::client::{Action, ClientSession, Outcome};
 use marram_mqtt::{ByteString, Publish, QoS};
+use marram_telemetry::Chain;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
@@ -115,7 +115,7 @@ impl Driver {
         let opening = async move { timeout_at(deadline, transport::open(&options)).await };
         let stream = match self.meanwhile(opening).await? {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Some((chain(&error), None)),
+            Ok(Err(error)) => return Some((Chain(&error).to_string(), None)),
             Err(_) => return Some((self.connect_timed_out(), None)),
         };
         let reason = self.exchange(stream, deadline.into_std()).await;
@@ -192,7 +192,7 @@ impl Driver {
                 match decoder.decode() {
                     Ok(Some(packet)) => self.session.receive(packet, now()),
                     Ok(None) => break,
-                    Err(error) => return Some((chain(&error), accepted)),
+                    Err(error) => return Some((Chain(&error).to_string(), accepted)),
                 }
                 if let Some(reason) = self.dispatch(&mut waiting, &mut accepted) {
                     return Some((reason, accepted));
@@ -223,14 +223,14 @@ impl Driver {
                 received = reader.read_buf(decoder.buffer()), if reading => match received {
                     Ok(0) => return Some(("the broker closed the stream".to_owned(), accepted)),
                     Ok(_) => {}
-                    Err(error) => return Some((chain(&error), accepted)),
+                    Err(error) => return Some((Chain(&error).to_string(), accepted)),
                 },
                 sent = send(&mut writer, self.session.output()), if !flushed => match sent {
                     Ok(all) => {
                         flushed = all;
                         self.session.pump(now());
                     }
-                    Err(error) => return Some((chain(&error), accepted)),
+                    Err(error) => return Some((Chain(&error).to_string(), accepted)),
                 },
                 permit = events.reserve(), if !reading => {
                     if let Some((event, packet_id)) = waiting.pop_front() {
@@ -321,16 +321,4 @@ async fn until(at: Option<Instant>) {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -5,10 +5,12 @@
 //! `totalLogsSizeKB`). Rotated files are named as Greengrass names them, because LogManager and
 //! `greengrass-cli logs` find them by that name.
 
+mod chain;
 mod component_log;
 mod rotation;
 mod tracing_setup;
 
+pub use chain::Chain;
 pub use component_log::{ComponentLog, LineLevel};
 pub use rotation::{Limits, OpenLog, SizeRotatingWriter};
 pub use tracing_setup::{InitTelemetry, Target, Telemetry, init};

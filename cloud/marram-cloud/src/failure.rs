@@ -1,11 +1,10 @@
 //! Why the cloud ended, and the exit code that says so.
 
-use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
 use marram_os::file::WriteFile;
-use marram_telemetry::InitTelemetry;
+use marram_telemetry::{Chain, InitTelemetry};
 
 use crate::cloud::StartCloud;
 
@@ -31,12 +30,7 @@ impl Failure {
     /// Prints the chain of causes once, to stderr.
     #[allow(clippy::print_stderr, reason = "the program's last words")]
     pub(crate) fn report(&self) -> ExitCode {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
+        let text = Chain(self);
         eprintln!("marram-cloud: {text}");
         ExitCode::from(self.code())
     }

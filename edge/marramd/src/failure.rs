@@ -1,6 +1,5 @@
 //! Why the runtime ended, and the exit code that says so.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use std::process::ExitCode;
 use marram_nucleus::StartNucleus;
 use marram_nucleus::config::initial::ReadInitialConfig;
 use marram_os::file::WriteFile;
-use marram_telemetry::{InitTelemetry, OpenLog};
+use marram_telemetry::{Chain, InitTelemetry, OpenLog};
 
 /// Bad arguments or configuration (`sysexits.h`: EX_USAGE).
 const USAGE: u8 = 64;
@@ -39,12 +38,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Prints the chain of causes once, to stderr and to the log.
     pub(crate) fn report(&self) -> ExitCode {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
+        let text = Chain(self);
         tracing::error!("{text}");
         eprintln!("marramd: {text}");
         ExitCode::from(self.code())
@@ -52,7 +46,11 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Root { .. } | Self::NoHome | Self::Config(_) | Self::LogLevel(_) => USAGE,
+            Self::Root { .. }
+            | Self::NoHome
+            | Self::Config(_)
+            | Self::LogLevel(_)
+            | Self::Ready(_) => USAGE,
             Self::Nucleus(start) if start.is_bad_configuration() => USAGE,
             Self::Nucleus(start) if start.is_in_use() => UNAVAILABLE,
             _ => 1,

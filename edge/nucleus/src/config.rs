@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use marram_os::clock::SharedClock;
 use marram_os::file::create_dir_all_mode;
+use marram_telemetry::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
@@ -272,7 +273,7 @@ impl ConfigStore {
     pub async fn keep_effective_config(&self) {
         loop {
             if let Err(error) = self.commit() {
-                tracing::warn!(%error, "effectiveConfig.yaml could not be written");
+                tracing::warn!(error = %Chain(&error), "effectiveConfig.yaml could not be written");
             }
             self.shared.effective_is_old.notified().await;
             tokio::time::sleep(EFFECTIVE_CONFIG_PAUSE).await;

@@ -1,7 +1,7 @@
 //! The AWS wire as Marram speaks it: routes and shapes, SigV4, error envelopes.
 //!
 //! Everything here is pure: no sockets, no clock, no files. The shapes are written by us and
-//! checked in tests against the service models that the installed botocore carries.
+//! checked in the interop tests against the service models that botocore carries.
 
 pub mod epoch;
 pub mod error;
@@ -10,8 +10,6 @@ pub mod iot;
 pub mod query;
 pub mod route;
 pub mod s3;
-#[cfg(test)]
-mod service_models;
 pub mod sigv4;
 pub mod timestamp;
 pub mod xml;

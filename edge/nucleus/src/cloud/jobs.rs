@@ -99,16 +99,14 @@ impl JobsListener {
         self.ask()
     }
 
-    /// A deployment ended here, whatever its outcome: it is not taken up again, and the next one
-    /// is asked for.
-    pub(crate) fn ended(&mut self, job_id: &str) -> Vec<Action> {
+    /// A deployment ended here, whatever its outcome: it is not taken up again.
+    pub(crate) fn ended(&mut self, job_id: &str) {
         if let Some(current) = self.current.take_if(|current| current.job_id == job_id) {
             if self.ended.len() == REMEMBERED {
                 self.ended.pop_front();
             }
             self.ended.push_back(current);
         }
-        Vec::new()
     }
 
     /// The cloud knows that a deployment ended: its next one may wait.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use marram_model::fleet_status::{self, ComponentReport, FleetStatus};
 use marram_os::clock::SharedClock;
+use marram_telemetry::Chain;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -161,7 +162,7 @@ impl StatusPublisherSettings {
     async fn publish(&self, message: &FleetStatus, next_sequence: i64) -> bool {
         if let Err(error) = self.config.merge(&SEQUENCE, &json!(next_sequence), self.clock.now_ms())
         {
-            warn!(%error, "the fleet status's sequence number is not kept");
+            warn!(error = %Chain(&error), "the fleet status's sequence number is not kept");
         }
         let chunks = match payloads(message) {
             Ok(chunks) => chunks,

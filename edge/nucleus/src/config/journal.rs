@@ -7,7 +7,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use marram_seglog::Journal;
+use marram_seglog::{Journal, WriteJournal};
+use marram_telemetry::Chain;
 
 use super::edit::Edit;
 use super::error::{ChangeConfig, OpenConfig};
@@ -73,10 +74,10 @@ impl ConfigJournal {
         };
         journal.append(&record).map_err(ChangeConfig::Journal)?;
         journal.sync().map_err(ChangeConfig::Journal)?;
-        if journal.log_bytes() >= self.snapshot_at {
-            self.compact(&mut journal, new);
-        }
-        self.journal = Some(journal);
+        self.journal = match journal.log_bytes() >= self.snapshot_at {
+            true => self.compact(journal, new),
+            false => Some(journal),
+        };
         Ok(())
     }
 
@@ -87,15 +88,13 @@ impl ConfigJournal {
         Ok(journal)
     }
 
-    /// A snapshot that fails costs only disk space: the log goes on.
-    fn compact(&mut self, journal: &mut Journal, tree: &Node) {
-        let snapshot = serde_json::to_vec(tree).unwrap_or_default();
-        if snapshot.is_empty() {
-            return;
-        }
+    /// A snapshot that fails costs no change: the log goes on, or where that is in doubt the next
+    /// change opens the journal again.
+    fn compact(&mut self, mut journal: Journal, tree: &Node) -> Option<Journal> {
+        let Ok(snapshot) = serde_json::to_vec(tree) else { return Some(journal) };
         self.snapshot_at = LOG_BYTES.max(4 * snapshot.len() as u64);
-        if let Err(error) = journal.snapshot(&snapshot) {
-            tracing::warn!(%error, "the configuration journal could not be compacted");
-        }
+        let Err(error) = journal.snapshot(&snapshot) else { return Some(journal) };
+        tracing::warn!(error = %Chain(&error), "the configuration journal could not be compacted");
+        (!matches!(error, WriteJournal::Snapshot(_))).then_some(journal)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use marram_broker::{
     Action, Broker, ConnectRequest, Disconnect, DisconnectReason, Handler, Intercept, Peer,
@@ -33,6 +34,8 @@ struct Cloud {
     broker: OnceLock<Broker<Self>>,
     scripts: Mutex<Vec<(String, VecDeque<Script>)>>,
     asked: Mutex<Vec<(String, Value)>>,
+    /// Whether subscriptions are refused.
+    refuses_filters: AtomicBool,
 }
 
 impl Handler for Cloud {
@@ -42,8 +45,9 @@ impl Handler for Cloud {
         Ok(())
     }
 
-    fn authorize(&self, (): &(), _: &str, _: Action<'_>) -> bool {
-        true
+    fn authorize(&self, (): &(), _: &str, action: Action<'_>) -> bool {
+        let is_filter = matches!(action, Action::Subscribe { .. });
+        !(is_filter && self.refuses_filters.load(Ordering::Relaxed))
     }
 
     async fn intercept(&self, session: &SessionInfo<()>, publish: &Publish) -> Intercept {
@@ -298,6 +302,21 @@ async fn cut_connection_comes_back_and_asks_again() {
     let mut device = Device::connect(port);
     until("the first question", || !cloud.asked(NEXT_GET).is_empty()).await;
     cloud.broker().disconnect("core", DisconnectReason::AdministrativeAction);
+    assert!(matches!(device.event().await, LinkEvent::Offer { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_subscriptions_are_made_again_without_a_new_connection() {
+    let (cloud, port) = Cloud::start(&[(NEXT_GET, &[nothing(), nothing(), job("j1")])]).await;
+    cloud.refuses_filters.store(true, Ordering::Relaxed);
+    let mut device = Device::connect(port);
+    until("the first question", || cloud.asked(NEXT_GET).len() == 1).await;
+    cloud.refuses_filters.store(false, Ordering::Relaxed);
+    sleep(Duration::from_secs(31)).await;
+    until("the second question", || cloud.asked(NEXT_GET).len() == 2).await;
+    let queued = json!([{"jobId": "j1", "queuedAt": 1, "lastUpdatedAt": 1, "versionNumber": 1,
+                         "executionNumber": 1}]);
+    cloud.publish(NOTIFY, &json!({"timestamp": 1, "jobs": {"QUEUED": queued}}));
     assert!(matches!(device.event().await, LinkEvent::Offer { .. }));
 }
 

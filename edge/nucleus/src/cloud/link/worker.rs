@@ -24,6 +24,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(30);
 pub(super) enum Work {
     /// After a connection: subscribe and ask for everything.
     SetUp,
+    /// Do that again after a pause, because the cloud did not take a subscription.
+    SetUpLater,
     /// Ask which job is next.
     DescribeNext,
     /// Ask that again after a pause, because there was no answer.
@@ -69,6 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: mpsc::Receiver<Work>) {
         running.spawn(async move {
             match next {
                 Work::SetUp => shared.set_up().await,
+                Work::SetUpLater => shared.set_up_later().await,
                 Work::DescribeNext => shared.describe_next().await,
                 Work::AskLater => shared.ask_later().await,
                 Work::GetShadow => shared.get_shadow().await,
@@ -81,11 +84,16 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: mpsc::Receiver<Work>) {
 
 impl Shared {
     async fn set_up(&self) {
+        let mut is_deaf = false;
         for filter in self.own_filters() {
             let _changing = self.changing_filters.lock().await;
             if let Err(error) = self.client.subscribe(filter, QoS::AtLeastOnce).await {
-                warn!(%error, "no deployments can come this way until the next connection");
+                warn!(%error, retry_in = ?RETRY_PAUSE, "no deployments can come this way");
+                is_deaf = true;
             }
+        }
+        if is_deaf {
+            self.begin(Work::SetUpLater);
         }
         self.tell(LinkEvent::Connected).await;
         let (jobs, shadow) = {
@@ -94,6 +102,14 @@ impl Shared {
         };
         self.act_on_jobs(jobs).await;
         self.act_on_shadow(shadow).await;
+    }
+
+    async fn set_up_later(&self) {
+        sleep(RETRY_PAUSE).await;
+        // Without a connection, the next one sets up.
+        if self.client.is_connected() {
+            self.begin(Work::SetUp);
+        }
     }
 
     async fn describe_next(&self) {
