@@ -6,7 +6,7 @@ use marram_aws::iot::{
     ListTargetsForPolicyResponse, ListThingPrincipalsRequest, ListThingPrincipalsResponse,
     PoliciesResponse, PolicyTargetRequest, ThingNamesResponse, ThingPrincipalRequest,
 };
-use marram_store::Reader;
+use marram_store::{Policy, Reader, Tx};
 
 use crate::certificates::existing_certificate;
 use crate::groups::{certificates_of_members, existing_group};
@@ -29,9 +29,7 @@ impl Registry {
     /// # Errors
     /// The target is not a certificate or thing group, or it or the policy does not exist.
     pub async fn attach_policy(&self, request: PolicyTargetRequest) -> Result<Empty, ApiError> {
-        let mut tx = self.inner.store.begin().await?;
-        let policy = existing_policy(&mut tx, &request.policy_name).await?;
-        let affected = self.affected_by(&mut tx, &request.target).await?;
+        let (mut tx, policy, affected) = self.begin_for_target(&request).await?;
         tx.attach_policy(&policy.name, &request.target).await?;
         self.settle(tx, affected, None).await?;
         Ok(Empty {})
@@ -42,12 +40,22 @@ impl Registry {
     /// # Errors
     /// The target is not a certificate or thing group, or it or the policy does not exist.
     pub async fn detach_policy(&self, request: PolicyTargetRequest) -> Result<Empty, ApiError> {
-        let mut tx = self.inner.store.begin().await?;
-        let policy = existing_policy(&mut tx, &request.policy_name).await?;
-        let affected = self.affected_by(&mut tx, &request.target).await?;
+        let (mut tx, policy, affected) = self.begin_for_target(&request).await?;
         tx.detach_policy(&policy.name, &request.target).await?;
         self.settle(tx, affected, None).await?;
         Ok(Empty {})
+    }
+
+    /// A transaction, the policy, and the certificates whose rights change with the target's
+    /// policies; policy and target exist.
+    async fn begin_for_target(
+        &self,
+        request: &PolicyTargetRequest,
+    ) -> Result<(Tx, Policy, Vec<String>), ApiError> {
+        let mut tx = self.inner.store.begin().await?;
+        let policy = existing_policy(&mut tx, &request.policy_name).await?;
+        let affected = self.affected_by(&mut tx, &request.target).await?;
+        Ok((tx, policy, affected))
     }
 
     /// `ListAttachedPolicies`.
@@ -104,10 +112,7 @@ impl Registry {
         &self,
         request: ThingPrincipalRequest,
     ) -> Result<Empty, ApiError> {
-        let id = self.certificate_of(&request.principal)?;
-        let mut tx = self.inner.store.begin().await?;
-        existing_thing(&mut tx, &request.thing_name).await?;
-        existing_certificate(&mut tx, &id).await?;
+        let (mut tx, id) = self.begin_for_principal(&request).await?;
         tx.attach_certificate(&request.thing_name, &id).await?;
         self.settle(tx, vec![id], None).await?;
         Ok(Empty {})
@@ -121,13 +126,22 @@ impl Registry {
         &self,
         request: ThingPrincipalRequest,
     ) -> Result<Empty, ApiError> {
+        let (mut tx, id) = self.begin_for_principal(&request).await?;
+        tx.detach_certificate(&request.thing_name, &id).await?;
+        self.settle(tx, vec![id], None).await?;
+        Ok(Empty {})
+    }
+
+    /// A transaction, and the id of the certificate that the request names; it and the thing exist.
+    async fn begin_for_principal(
+        &self,
+        request: &ThingPrincipalRequest,
+    ) -> Result<(Tx, String), ApiError> {
         let id = self.certificate_of(&request.principal)?;
         let mut tx = self.inner.store.begin().await?;
         existing_thing(&mut tx, &request.thing_name).await?;
         existing_certificate(&mut tx, &id).await?;
-        tx.detach_certificate(&request.thing_name, &id).await?;
-        self.settle(tx, vec![id], None).await?;
-        Ok(Empty {})
+        Ok((tx, id))
     }
 
     /// `ListThingPrincipals`.

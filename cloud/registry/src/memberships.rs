@@ -5,6 +5,7 @@ use marram_aws::iot::{
     Empty, ListThingGroupsForThingRequest, ListThingsInThingGroupRequest, MembershipRequest,
     ThingGroupsResponse, ThingNamesResponse,
 };
+use marram_store::Tx;
 
 use crate::change::Change;
 use crate::groups::{GroupChain, existing_group};
@@ -21,10 +22,7 @@ impl Registry {
         &self,
         request: MembershipRequest,
     ) -> Result<Empty, ApiError> {
-        let (group, thing) = self.member(&request)?;
-        let mut tx = self.inner.store.begin().await?;
-        existing_group(&mut tx, &group).await?;
-        existing_thing(&mut tx, &thing).await?;
+        let (mut tx, group, thing) = self.begin_for_member(&request).await?;
         if tx.insert_membership(&group, &thing).await? {
             let certificates = tx.certificates_of_thing(&thing).await?;
             self.settle(tx, certificates, Some(Change::MemberAdded { group, thing })).await?;
@@ -40,15 +38,24 @@ impl Registry {
         &self,
         request: MembershipRequest,
     ) -> Result<Empty, ApiError> {
-        let (group, thing) = self.member(&request)?;
-        let mut tx = self.inner.store.begin().await?;
-        existing_group(&mut tx, &group).await?;
-        existing_thing(&mut tx, &thing).await?;
+        let (mut tx, group, thing) = self.begin_for_member(&request).await?;
         if tx.delete_membership(&group, &thing).await? {
             let certificates = tx.certificates_of_thing(&thing).await?;
             self.settle(tx, certificates, Some(Change::MemberRemoved { group, thing })).await?;
         }
         Ok(Empty {})
+    }
+
+    /// A transaction, and the group and thing that the request names; both exist.
+    async fn begin_for_member(
+        &self,
+        request: &MembershipRequest,
+    ) -> Result<(Tx, String, String), ApiError> {
+        let (group, thing) = self.member(request)?;
+        let mut tx = self.inner.store.begin().await?;
+        existing_group(&mut tx, &group).await?;
+        existing_thing(&mut tx, &thing).await?;
+        Ok((tx, group, thing))
     }
 
     /// `ListThingsInThingGroup`.

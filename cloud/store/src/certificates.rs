@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::age::{AgePosition, ByAge};
 use crate::error::StoreError;
 use crate::store::{Reader, Tx};
 
@@ -39,35 +40,16 @@ impl Certificate {
     }
 }
 
-/// A place in a list ordered by age: the last row already given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgePosition {
-    /// That row's creation time, in milliseconds since 1970.
-    pub created_at_ms: i64,
-    /// That row's key.
-    pub key: String,
-}
-
-impl AgePosition {
-    /// Before the oldest row.
-    pub fn oldest() -> Self {
-        Self { created_at_ms: i64::MIN, key: String::new() }
-    }
-
-    /// After the newest row.
-    pub fn newest() -> Self {
-        Self { created_at_ms: i64::MAX, key: String::new() }
-    }
-}
-
-const OLDER_FIRST: &str = "SELECT certificate_id, pem, status, not_before, not_after, \
+const BY_AGE: ByAge = ByAge {
+    oldest_first: "SELECT certificate_id, pem, status, not_before, not_after, \
      created_at, modified_at FROM certificates \
      WHERE created_at > $1 OR (created_at = $1 AND certificate_id > $2) \
-     ORDER BY created_at, certificate_id LIMIT $3";
-const NEWER_FIRST: &str = "SELECT certificate_id, pem, status, not_before, not_after, \
+     ORDER BY created_at, certificate_id LIMIT $3",
+    newest_first: "SELECT certificate_id, pem, status, not_before, not_after, \
      created_at, modified_at FROM certificates \
      WHERE created_at < $1 OR (created_at = $1 AND certificate_id < $2) \
-     ORDER BY created_at DESC, certificate_id DESC LIMIT $3";
+     ORDER BY created_at DESC, certificate_id DESC LIMIT $3",
+};
 
 impl Reader {
     /// The certificate `id`.
@@ -95,13 +77,7 @@ impl Reader {
         oldest_first: bool,
         limit: i64,
     ) -> Result<Vec<Certificate>, StoreError> {
-        let rows = sqlx::query(if oldest_first { OLDER_FIRST } else { NEWER_FIRST })
-            .bind(from.created_at_ms)
-            .bind(from.key.as_str())
-            .bind(limit)
-            .fetch_all(self.connection())
-            .await?;
-        rows.iter().map(Certificate::from_row).collect()
+        self.rows_by_age(&BY_AGE, from, oldest_first, limit, Certificate::from_row).await
     }
 }
 

@@ -11,6 +11,7 @@
 //! `ON CONFLICT` for everything idempotent.
 
 mod access_keys;
+mod age;
 mod attachments;
 mod certificates;
 mod components;
@@ -33,7 +34,8 @@ mod thing_groups;
 mod things;
 
 pub use access_keys::AccessKey;
-pub use certificates::{AgePosition, Certificate};
+pub use age::AgePosition;
+pub use certificates::Certificate;
 pub use components::{ComponentArtifact, ComponentVersion};
 pub use core_devices::{CoreDeviceFilter, CoreDeviceRow, InstalledComponentRow};
 pub use deployments::{DeploymentFilter, DeploymentRow};

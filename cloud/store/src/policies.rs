@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::certificates::AgePosition;
+use crate::age::{AgePosition, ByAge};
 use crate::error::StoreError;
 use crate::store::{Reader, Tx};
 
@@ -37,16 +37,18 @@ impl Policy {
     }
 }
 
-const OLDER_FIRST: &str = "SELECT p.policy_name, p.generation_id, p.default_version, \
+const BY_AGE: ByAge = ByAge {
+    oldest_first: "SELECT p.policy_name, p.generation_id, p.default_version, \
      v.document, p.created_at, p.modified_at FROM policies p \
      JOIN policy_versions v ON v.policy_name = p.policy_name AND v.version = p.default_version \
      WHERE p.created_at > $1 OR (p.created_at = $1 AND p.policy_name > $2) \
-     ORDER BY p.created_at, p.policy_name LIMIT $3";
-const NEWER_FIRST: &str = "SELECT p.policy_name, p.generation_id, p.default_version, \
+     ORDER BY p.created_at, p.policy_name LIMIT $3",
+    newest_first: "SELECT p.policy_name, p.generation_id, p.default_version, \
      v.document, p.created_at, p.modified_at FROM policies p \
      JOIN policy_versions v ON v.policy_name = p.policy_name AND v.version = p.default_version \
      WHERE p.created_at < $1 OR (p.created_at = $1 AND p.policy_name < $2) \
-     ORDER BY p.created_at DESC, p.policy_name DESC LIMIT $3";
+     ORDER BY p.created_at DESC, p.policy_name DESC LIMIT $3",
+};
 
 impl Reader {
     /// The policy `name`.
@@ -76,13 +78,7 @@ impl Reader {
         oldest_first: bool,
         limit: i64,
     ) -> Result<Vec<Policy>, StoreError> {
-        let rows = sqlx::query(if oldest_first { OLDER_FIRST } else { NEWER_FIRST })
-            .bind(from.created_at_ms)
-            .bind(from.key.as_str())
-            .bind(limit)
-            .fetch_all(self.connection())
-            .await?;
-        rows.iter().map(Policy::from_row).collect()
+        self.rows_by_age(&BY_AGE, from, oldest_first, limit, Policy::from_row).await
     }
 }
 

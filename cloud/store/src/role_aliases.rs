@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::certificates::AgePosition;
+use crate::age::{AgePosition, ByAge};
 use crate::error::StoreError;
 use crate::store::{Reader, Tx};
 
@@ -34,12 +34,14 @@ impl RoleAlias {
     }
 }
 
-const OLDER_FIRST: &str = "SELECT role_alias, role_arn, duration_s, created_at, modified_at \
+const BY_AGE: ByAge = ByAge {
+    oldest_first: "SELECT role_alias, role_arn, duration_s, created_at, modified_at \
      FROM role_aliases WHERE created_at > $1 OR (created_at = $1 AND role_alias > $2) \
-     ORDER BY created_at, role_alias LIMIT $3";
-const NEWER_FIRST: &str = "SELECT role_alias, role_arn, duration_s, created_at, modified_at \
+     ORDER BY created_at, role_alias LIMIT $3",
+    newest_first: "SELECT role_alias, role_arn, duration_s, created_at, modified_at \
      FROM role_aliases WHERE created_at < $1 OR (created_at = $1 AND role_alias < $2) \
-     ORDER BY created_at DESC, role_alias DESC LIMIT $3";
+     ORDER BY created_at DESC, role_alias DESC LIMIT $3",
+};
 
 impl Reader {
     /// The role alias `name`.
@@ -67,13 +69,7 @@ impl Reader {
         oldest_first: bool,
         limit: i64,
     ) -> Result<Vec<RoleAlias>, StoreError> {
-        let rows = sqlx::query(if oldest_first { OLDER_FIRST } else { NEWER_FIRST })
-            .bind(from.created_at_ms)
-            .bind(from.key.as_str())
-            .bind(limit)
-            .fetch_all(self.connection())
-            .await?;
-        rows.iter().map(RoleAlias::from_row).collect()
+        self.rows_by_age(&BY_AGE, from, oldest_first, limit, RoleAlias::from_row).await
     }
 }
 
