@@ -1,6 +1,6 @@
 //! Signature Version 4: proving who sent a request, and that nobody changed it on the way.
 //!
-//! The same canonical form serves four uses: [`parse`] and [`verify`] for a server, [`Signer`]
+//! The same canonical form serves four uses: [`parse`] and [`verify()`] for a server, [`Signer`]
 //! for a client and for presigned URLs, [`ChunkChain`] for signed `aws-chunked` bodies. All of
 //! it is pure: the caller passes the time, looks up the key, and hashes the body.
 //!
