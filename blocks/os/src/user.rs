@@ -83,6 +83,11 @@ pub fn resolve(text: &str) -> Result<RunAs, ResolveUser> {
     }
 }
 
+/// The id of a group, given by its name or as a number; a number needs no entry.
+pub fn group(text: &str) -> Result<u32, ResolveUser> {
+    find_group(text)
+}
+
 /// The user that this process runs as, with its own groups.
 pub fn current() -> Result<RunAs, ResolveUser> {
     let uid = Uid::effective().as_raw();

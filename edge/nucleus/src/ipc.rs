@@ -9,6 +9,7 @@
 //! socket itself is open to every user (ipc 1).
 
 mod authorizer;
+pub mod cli;
 mod configuration;
 pub mod iot_core;
 mod outbox;
@@ -19,7 +20,7 @@ mod socket;
 pub mod state;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::config::ConfigStore;
 use crate::supervisor::tokens::Tokens;
 use authorizer::Authorizer;
+use cli::CliBackend;
 use iot_core::IotLink;
 use iot_core::fan_out::FanOut;
 use pubsub::PubSub;
@@ -52,6 +54,9 @@ pub struct IpcSettings {
     pub states: Arc<dyn StateReports>,
     /// The connection to the cloud; `None` on a device that is configured to run offline.
     pub iot_core: Option<IotLink>,
+    /// What people do on the device; `None` where there is nobody, and then these operations are
+    /// not supported.
+    pub cli: Option<CliBackend>,
     /// Dates configuration that components write.
     pub clock: SharedClock,
 }
@@ -146,6 +151,7 @@ impl IpcServer {
             tokens: settings.tokens,
             states: settings.states,
             clock: settings.clock,
+            cli: settings.cli.map(Arc::new),
             pubsub: PubSub::default(),
             fan_out,
             dropped_events: Arc::new(AtomicU64::new(0)),

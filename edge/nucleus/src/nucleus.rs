@@ -3,6 +3,7 @@
 //! Components are started from the configuration alone, at every start in the same way; a
 //! deployment that was under way goes on from where it was kept.
 
+mod cli_access;
 mod cloud_side;
 mod inventory;
 mod reports;
@@ -23,13 +24,16 @@ use crate::component::NativeComponent;
 use crate::compose::services::{Natives, service_specs};
 use crate::config::initial::InitialConfig;
 use crate::config::{ConfigStore, OpenConfig};
+use crate::deployment::Deployments;
 use crate::deployment::state::DeploymentState;
+use crate::ipc::cli::CliBackend;
 use crate::ipc::{IpcServer, IpcSettings, StartIpc};
 use crate::packages::{OpenStore, PackageStore};
 use crate::paths::NucleusPaths;
 use crate::supervisor::environment::SharedEnvironment;
 use crate::supervisor::tokens::Tokens;
 use crate::supervisor::{StartSupervisor, Supervisor, SupervisorSettings};
+use cli_access::CliAccess;
 use cloud_side::{CloudSide, Device};
 
 /// The version of Greengrass's nucleus whose behaviour this one has: what components read as
@@ -172,20 +176,40 @@ impl Nucleus {
             paths: paths.clone(),
             clock: Arc::clone(&clock),
         };
+        let (deployments, commands) = Deployments::channel();
+        let cli = CliBackend {
+            supervisor: supervisor.clone(),
+            config: config.clone(),
+            deployments: deployments.clone(),
+            state: device.state.clone(),
+            paths: paths.clone(),
+            clock: Arc::clone(&clock),
+        };
         let (cloud, iot_core) = CloudSide::connect(device)?;
         let ipc_socket = ipc_socket(&config, &paths);
+        let access = CliAccess {
+            paths: paths.clone(),
+            config: config.clone(),
+            tokens: tokens.clone(),
+            socket: ipc_socket.clone(),
+        };
         let ipc = IpcServer::start(IpcSettings {
             socket_path: ipc_socket.clone(),
             config: config.clone(),
             tokens,
             states: Arc::new(supervisor.clone()),
             iot_core,
+            cli: Some(cli),
             clock,
         })?;
         supervisor.apply(service_specs(&config, &natives));
-        let cloud = cloud.deploy();
+        let cloud = cloud.deploy(deployments, commands);
+        access.grant();
         let effective = config.clone();
-        let tasks = vec![tokio::spawn(async move { effective.keep_effective_config().await })];
+        let tasks = vec![
+            tokio::spawn(async move { effective.keep_effective_config().await }),
+            tokio::spawn(access.follow_changes()),
+        ];
         tracing::info!(root = %paths.root().display(), version = NUCLEUS_VERSION, "nucleus started");
         Ok(Self { ipc_socket, config, supervisor, ipc, cloud, tasks, _lock: lock })
     }
@@ -235,3 +259,6 @@ fn ipc_socket(config: &ConfigStore, paths: &NucleusPaths) -> PathBuf {
     let configured = configured.as_ref().and_then(|path| path.as_str()).filter(|p| !p.is_empty());
     configured.map_or_else(|| paths.ipc_socket(), PathBuf::from)
 }
+
+#[cfg(test)]
+mod tests;

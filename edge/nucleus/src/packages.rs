@@ -10,6 +10,7 @@ mod artifact;
 pub(crate) mod blocking;
 mod digest;
 mod download;
+mod import;
 mod prepare;
 mod recipes;
 mod retry;
@@ -25,6 +26,7 @@ use marram_os::file::{WriteFile, create_dir_all_mode};
 
 pub use archive::Unarchive;
 pub use artifact::ParseArtifactUri;
+pub use import::ImportFolder;
 pub use prepare::{PrepareArtifact, PrepareArtifacts, PrepareSettings};
 pub use recipes::{LoadRecipe, Metadata, PlatformRecipe, StoreRecipe};
 pub use retry::RetryPolicy;

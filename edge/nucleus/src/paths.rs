@@ -73,6 +73,11 @@ impl NucleusPaths {
         self.root.join("deployments")
     }
 
+    /// `cli_ipc_info/`: the tokens of people who use the device.
+    pub fn cli_ipc_info(&self) -> PathBuf {
+        self.root.join("cli_ipc_info")
+    }
+
     /// The IPC socket, unless `system.ipcSocketPath` names another.
     pub fn ipc_socket(&self) -> PathBuf {
         self.root.join("ipc.socket")

@@ -13,6 +13,7 @@ pub mod environment;
 mod events;
 mod output;
 mod process;
+mod requests;
 mod run_as;
 mod runner;
 mod settings;

@@ -4,6 +4,7 @@
 //! members are `Option`s where the operation has its own error for their absence. Nothing written
 //! ever has a `null`: the Python SDK cannot read it.
 
+mod cli;
 mod configuration;
 mod iot_core;
 mod lifecycle;
@@ -14,6 +15,13 @@ use serde::Deserialize;
 use crate::error::IpcError;
 use crate::operation::Operation;
 
+pub use cli::{
+    CancelLocalDeploymentResponse, ComponentDetails, ComponentRequest, CreateDebugPasswordResponse,
+    CreateLocalDeploymentResponse, DeploymentStatusDetails, GetComponentDetailsResponse,
+    GetLocalDeploymentStatusResponse, ListComponentsResponse, ListLocalDeploymentsResponse,
+    LocalDeployment, LocalDeploymentRequest, RequestStatus, RestartComponentResponse,
+    StopComponentResponse, payload,
+};
 pub use configuration::{
     ConfigurationUpdateEvent, GetConfigurationRequest, GetConfigurationResponse,
     SubscribeToConfigurationUpdateRequest, UpdateConfigurationRequest,

@@ -25,7 +25,8 @@ pub enum Delivery {
         /// The cloud's code and words.
         reason: String,
     },
-    /// There is no such status in the cloud: jobs are neither queued nor cancelled by a device.
+    /// There is no such status in the cloud: jobs are neither queued nor cancelled by a device,
+    /// and its own deployments are not the cloud's.
     NotTold,
 }
 

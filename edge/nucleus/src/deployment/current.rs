@@ -6,8 +6,9 @@ use marram_model::ComponentName;
 use marram_model::deployment::{DeploymentDocument, FailureHandlingPolicy};
 use serde::{Deserialize, Serialize};
 
+use super::local::Folders;
 use super::machine::{Machine, OnFailure};
-use super::request::Request;
+use super::request::{Request, Source};
 
 /// One deployment with its position and what its steps have found out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Current {
     /// Components that were BROKEN before it changed the device: a rollback need not mend them.
     #[serde(default)]
     pub broken_before: BTreeSet<ComponentName>,
+    /// Folders that a local deployment brings; `None` once they are copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folders: Option<Folders>,
 }
 
 impl Current {
@@ -40,12 +44,22 @@ impl Current {
             machine: Machine::new(on_failure),
             membership: None,
             broken_before: BTreeSet::new(),
+            folders: None,
         }
     }
 
     /// What tells it from others.
     pub fn key(&self) -> &str {
         self.request.source.key()
+    }
+
+    /// What the books and the fleet status name as the origin of its components: the document's
+    /// configuration ARN, or the id of a local deployment.
+    pub fn config_arn(&self) -> &str {
+        match &self.request.source {
+            Source::Local { deployment_id } => deployment_id,
+            Source::Job { .. } | Source::Shadow { .. } => &self.document.configuration_arn,
+        }
     }
 
     /// The document's creation time; the time of receipt if it has none.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use marram_model::error_code::ErrorCode;
 use marram_model::status::{DeploymentOutcome, DeploymentStatus};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -57,7 +57,7 @@ pub(crate) trait Steps: Send + Sync + 'static {
 /// What others ask of the engine.
 #[derive(Debug)]
 enum Command {
-    Offer(Request),
+    Offer { request: Request, answer: Option<oneshot::Sender<Offered>> },
     Cancel { key: String },
 }
 
@@ -67,11 +67,28 @@ pub struct Deployments {
     commands: mpsc::Sender<Command>,
 }
 
+/// What others have asked and the engine has still to take.
+#[derive(Debug)]
+pub(crate) struct Commands(mpsc::Receiver<Command>);
+
 impl Deployments {
+    /// A way to an engine that is started later.
+    pub(crate) fn channel() -> (Self, Commands) {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        (Self { commands }, Commands(receiver))
+    }
+
     /// Hands a deployment over; it runs when its turn comes.
     pub async fn offer(&self, request: Request) {
         // A closed channel means that the nucleus is stopping: the cloud offers it again.
-        let _ = self.commands.send(Command::Offer(request)).await;
+        let _ = self.commands.send(Command::Offer { request, answer: None }).await;
+    }
+
+    /// As [`Self::offer`]; says what became of the offer, `None` if the nucleus is stopping.
+    pub(crate) async fn offer_and_hear(&self, request: Request) -> Option<Offered> {
+        let (answer, heard) = oneshot::channel();
+        self.commands.send(Command::Offer { request, answer: Some(answer) }).await.ok()?;
+        heard.await.ok()
     }
 
     /// Cancels the deployment of this key, waiting or running.
@@ -84,11 +101,11 @@ impl Deployments {
 pub(crate) fn start<S: Steps>(
     steps: Arc<S>,
     deadlines: Deadlines,
+    commands: Commands,
     interrupted: Option<Current>,
-) -> (Deployments, JoinHandle<()>) {
-    let (sender, commands) = mpsc::channel(COMMANDS);
-    let engine = Engine { steps, deadlines, commands, queue: Queue::default() };
-    (Deployments { commands: sender }, tokio::spawn(engine.run(interrupted)))
+) -> JoinHandle<()> {
+    let engine = Engine { steps, deadlines, commands: commands.0, queue: Queue::default() };
+    tokio::spawn(engine.run(interrupted))
 }
 
 struct Engine<S> {
@@ -120,11 +137,16 @@ impl<S: Steps> Engine<S> {
     /// A command that does not concern the deployment under way, which is `current`.
     fn take(&mut self, command: Command, current: Option<&Request>) {
         match command {
-            Command::Offer(request) => {
+            Command::Offer { request, answer } => {
                 let key = request.source.key().to_owned();
-                match self.queue.offer(request, current) {
+                let offered = self.queue.offer(request, current);
+                match offered {
                     Offered::Full => tracing::warn!(deployment = key, "the queue is full"),
                     offered => tracing::info!(deployment = key, ?offered, "deployment offered"),
+                }
+                if let Some(answer) = answer {
+                    // Nobody listens any more: the deployment runs all the same.
+                    let _ = answer.send(offered);
                 }
             }
             Command::Cancel { key } => {

@@ -10,6 +10,8 @@ use marram_model::deployment::DeploymentDocument;
 use marram_model::{ComponentName, Version};
 use serde::{Deserialize, Serialize};
 
+use super::local::LOCAL_DEPLOYMENT;
+
 /// The exact versions that one group wants.
 pub type Roots = BTreeMap<ComponentName, Version>;
 
@@ -17,11 +19,12 @@ pub type Roots = BTreeMap<ComponentName, Version>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
-    /// `thinggroup/<name>` or `thing/<name>`.
+    /// `thinggroup/<name>`, `thing/<name>` or `LOCAL_DEPLOYMENT`.
     pub name: String,
     /// The deployment's creation time, ms since the epoch: an older one is stale.
     pub timestamp: i64,
-    /// The deployment's configuration ARN, which fleet status names for its components.
+    /// What fleet status names for its components: the deployment's configuration ARN, or the id
+    /// of a local deployment.
     pub config_arn: String,
     /// Its root components.
     pub roots: Roots,
@@ -62,6 +65,7 @@ impl Groups {
     pub fn record(
         &mut self,
         document: &DeploymentDocument,
+        config_arn: &str,
         timestamp: i64,
         membership: Option<&BTreeSet<String>>,
     ) {
@@ -70,9 +74,14 @@ impl Groups {
         self.0.push(Group {
             name,
             timestamp,
-            config_arn: document.configuration_arn.clone(),
+            config_arn: config_arn.to_owned(),
             roots: roots_of(document),
         });
+    }
+
+    /// The root components of one group; none if there is no such group.
+    pub fn roots_of(&self, group: &str) -> Roots {
+        self.find(group).map(|group| group.roots.clone()).unwrap_or_default()
     }
 
     /// All root components of all groups.
@@ -104,9 +113,11 @@ impl Groups {
 }
 
 impl Group {
-    /// A thing's own deployment stays whatever groups the thing is in.
+    /// A thing's own deployment stays whatever groups the thing is in, and so does what was
+    /// deployed on the device itself.
     fn stays(&self, membership: Option<&BTreeSet<String>>) -> bool {
         self.name.starts_with("thing/")
+            || self.name == LOCAL_DEPLOYMENT
             || membership.is_none_or(|membership| membership.contains(&self.name))
     }
 }
@@ -131,6 +142,15 @@ mod tests {
         DeploymentDocument::parse(document.to_string().as_bytes()).unwrap()
     }
 
+    fn record(
+        groups: &mut Groups,
+        document: &DeploymentDocument,
+        timestamp: i64,
+        membership: Option<&BTreeSet<String>>,
+    ) {
+        groups.record(document, &document.configuration_arn, timestamp, membership);
+    }
+
     fn membership(groups: &[&str]) -> BTreeSet<String> {
         groups.iter().map(|group| format!("thinggroup/{group}")).collect()
     }
@@ -142,9 +162,9 @@ mod tests {
     fn books() -> Groups {
         let mut groups = Groups::default();
         let member = membership(&["G1", "G2"]);
-        groups.record(&document("thinggroup/G1", 1, &["a", "both"]), 10, Some(&member));
-        groups.record(&document("thinggroup/G2", 1, &["b", "both"]), 20, Some(&member));
-        groups.record(&document("thing/T", 1, &["t"]), 30, Some(&member));
+        record(&mut groups, &document("thinggroup/G1", 1, &["a", "both"]), 10, Some(&member));
+        record(&mut groups, &document("thinggroup/G2", 1, &["b", "both"]), 20, Some(&member));
+        record(&mut groups, &document("thing/T", 1, &["t"]), 30, Some(&member));
         groups
     }
 
@@ -154,21 +174,26 @@ mod tests {
         let left = membership(&["G1"]);
         let next = document("thinggroup/G1", 2, &["a", "both"]);
         assert!(!groups.roots_with(&next, Some(&left)).contains_key("thinggroup/G2"));
-        groups.record(&next, 40, Some(&left));
+        record(&mut groups, &next, 40, Some(&left));
         assert_eq!(names(&groups), ["a", "both", "t"]);
     }
 
     #[test]
     fn res_07_an_empty_document_removes_its_groups_roots_only() {
         let mut groups = books();
-        groups.record(&document("thinggroup/G1", 2, &[]), 40, Some(&membership(&["G1", "G2"])));
+        record(
+            &mut groups,
+            &document("thinggroup/G1", 2, &[]),
+            40,
+            Some(&membership(&["G1", "G2"])),
+        );
         assert_eq!(names(&groups), ["b", "both", "t"]);
     }
 
     #[test]
     fn an_unknown_membership_drops_nothing() {
         let mut groups = books();
-        groups.record(&document("thing/T", 2, &[]), 40, None);
+        record(&mut groups, &document("thing/T", 2, &[]), 40, None);
         assert_eq!(names(&groups), ["a", "b", "both"]);
     }
 

@@ -15,6 +15,11 @@ pub enum Source {
         /// The configuration ARN, which is the deployment's id on the device.
         configuration_arn: String,
     },
+    /// A deployment made on the device itself.
+    Local {
+        /// A UUID.
+        deployment_id: String,
+    },
 }
 
 impl Source {
@@ -23,7 +28,13 @@ impl Source {
         match self {
             Self::Job { job_id } => job_id,
             Self::Shadow { configuration_arn } => configuration_arn,
+            Self::Local { deployment_id } => deployment_id,
         }
+    }
+
+    /// True for a deployment made on the device itself.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local { .. })
     }
 
     /// True for a thing-group deployment: only these can be stale (B5.1).
@@ -37,7 +48,8 @@ impl Source {
 pub struct Request {
     /// Who asked.
     pub source: Source,
-    /// The deployment document, unparsed: a malformed one is reported, not dropped.
+    /// The deployment document, or the local request (B1.2), unparsed: a malformed one is
+    /// reported, not dropped.
     pub document: String,
     /// When it reached the device, ms since the epoch: the merge time of a document without one.
     pub received_ms: i64,

@@ -11,12 +11,15 @@ use serde_json::Value;
 
 use super::current::Current;
 use super::groups::Groups;
+use super::local_status::{LocalDeployment, LocalDeployments};
 use crate::cloud::DeploymentStatusUpdate;
 use crate::config::{ChangeConfig, ConfigStore, Transaction};
 
 const CURRENT: &[&str] = &["services", "DeploymentService", "runtime", "current"];
 const GROUPS: &[&str] = &["services", "DeploymentService", "groups"];
 const OUTCOMES: &[&str] = &["services", "DeploymentService", "runtime", "outcomes"];
+
+const LOCAL: &[&str] = &["services", "DeploymentService", "runtime", "local"];
 
 /// The deployments' part of the configuration.
 #[derive(Debug, Clone)]
@@ -94,6 +97,23 @@ impl DeploymentState {
                 read(tx.get(OUTCOMES)).unwrap_or_default();
             outcomes.retain(|known| known != heard);
             self.put(tx, OUTCOMES, &outcomes)
+        })
+    }
+
+    /// The deployments made on this device, the newest first.
+    pub fn local_deployments(&self) -> Vec<LocalDeployment> {
+        self.read::<LocalDeployments>(LOCAL).unwrap_or_default().into_newest_first()
+    }
+
+    /// Changes what is known of local deployments; durable when it returns.
+    pub(crate) fn change_local(
+        &self,
+        change: impl FnOnce(&mut LocalDeployments),
+    ) -> Result<(), ChangeConfig> {
+        self.config.transaction(|tx| {
+            let mut local: LocalDeployments = read(tx.get(LOCAL)).unwrap_or_default();
+            change(&mut local);
+            self.put(tx, LOCAL, &local)
         })
     }
 

@@ -1,6 +1,7 @@
 //! What each step of a deployment does on this device.
 
 mod apply;
+mod local;
 mod outcome;
 mod prepare;
 mod settle;
@@ -18,7 +19,7 @@ use super::current::Current;
 use super::engine::Steps;
 use super::machine::{Failure, Step};
 use super::membership;
-use super::request::Request;
+use super::request::{Request, Source};
 use super::state::DeploymentState;
 use crate::cloud::status_publisher::StatusPublisher;
 use crate::cloud::{DataPlane, DeploymentStatusUpdate};
@@ -54,17 +55,11 @@ pub(crate) struct NucleusSteps {
 
 impl Steps for NucleusSteps {
     fn accept(&self, request: &Request) -> Result<Current, DeploymentOutcome> {
-        let document = DeploymentDocument::parse(request.document.as_bytes()).map_err(|error| {
-            let failure = Failure::of(&error, error.error_codes());
-            DeploymentOutcome {
-                detailed: None,
-                ..DeploymentOutcome::failed(
-                    DetailedStatus::FailedNoStateChange,
-                    failure.cause,
-                    failure.codes,
-                )
-            }
-        })?;
+        if let Source::Local { deployment_id } = &request.source {
+            return self.accept_local(request, deployment_id).map_err(not_read);
+        }
+        let document = DeploymentDocument::parse(request.document.as_bytes())
+            .map_err(|error| not_read(Failure::of(&error, error.error_codes())))?;
         let current = Current::new(request.clone(), document);
         let group = current.document.group_name();
         if request.source.is_job() && self.state.groups().is_stale(&group, current.timestamp()) {
@@ -105,6 +100,9 @@ impl Steps for NucleusSteps {
     }
 
     fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+        if let Source::Local { deployment_id } = &request.source {
+            return self.keep_local_status(deployment_id, outcome);
+        }
         let update = DeploymentStatusUpdate { source: request.source.clone(), outcome };
         if let Err(error) = self.state.add_outcome(&update) {
             let error = &error as &(dyn std::error::Error + 'static);
@@ -127,8 +125,18 @@ impl Steps for NucleusSteps {
     }
 }
 
+/// What is reported of a document that nobody can read.
+fn not_read(failure: Failure) -> DeploymentOutcome {
+    let (cause, codes) = (failure.cause, failure.codes);
+    let detailed = DetailedStatus::FailedNoStateChange;
+    DeploymentOutcome { detailed: None, ..DeploymentOutcome::failed(detailed, cause, codes) }
+}
+
 impl NucleusSteps {
     async fn gather(&self, current: &mut Current) -> Result<(), Failure> {
+        if current.request.source.is_local() {
+            return self.gather_local(current).await;
+        }
         if let Some(data_plane) = &self.data_plane {
             current.membership = membership::ask(data_plane, self.retry_policy()).await?;
         }

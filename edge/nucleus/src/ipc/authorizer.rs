@@ -7,6 +7,7 @@ use marram_ipc::{IpcError, Operation};
 use marram_model::ComponentName;
 use marram_policy::access_control::{AccessControl, policy_that_allows};
 
+use super::cli;
 use crate::config::{Change, ConfigStore};
 
 const ACCESS_CONTROL: &str = "accessControl";
@@ -21,6 +22,8 @@ pub(super) enum Service {
     PubSub,
     /// Messages to and from AWS IoT Core.
     MqttProxy,
+    /// What people do on the device.
+    Cli,
 }
 
 impl Service {
@@ -28,6 +31,7 @@ impl Service {
         match self {
             Self::PubSub => "aws.greengrass.ipc.pubsub",
             Self::MqttProxy => "aws.greengrass.ipc.mqttproxy",
+            Self::Cli => cli::PRINCIPAL,
         }
     }
 }
@@ -60,6 +64,8 @@ impl Authorizer {
 
     /// Lets the component perform the operation on the resource, or says why not.
     ///
+    /// [`cli::PRINCIPAL`] may do everything with these services (ipc 4.9).
+    ///
     /// The first refusal of each kind is logged with the policy that would allow it.
     pub(super) fn authorize(
         &self,
@@ -70,6 +76,10 @@ impl Authorizer {
     ) -> Result<(), IpcError> {
         if resource.is_empty() {
             return Err(IpcError::unauthorized("Resource cannot be empty"));
+        }
+        let is_peoples = matches!(service, Service::PubSub | Service::MqttProxy | Service::Cli);
+        if is_peoples && component.as_str() == cli::PRINCIPAL {
+            return Ok(());
         }
         let rules = self.rules(component);
         if rules.access.allows(service.id(), operation.wire_name(), resource) {

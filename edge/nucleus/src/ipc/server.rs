@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::authorizer::Authorizer;
+use super::cli::CliBackend;
 use super::iot_core::fan_out::FanOut;
 use super::pubsub::PubSub;
 use super::session;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) states: Arc<dyn StateReports>,
     pub(super) clock: SharedClock,
     pub(super) authorizer: Authorizer,
+    pub(super) cli: Option<Arc<CliBackend>>,
     pub(super) pubsub: PubSub,
     /// `None` on a device without a cloud.
     pub(super) fan_out: Option<Arc<FanOut>>,

@@ -23,6 +23,7 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::cli;
 use super::outbox::Outbox;
 use super::pubsub::LocalFilter;
 use super::server::Shared;
@@ -194,13 +195,23 @@ impl Session {
     }
 
     fn connect(&mut self, token: &str) -> Option<CloseReason> {
-        self.component = self.server.tokens.owner(token).map(Arc::new);
+        self.component = self.principal(token).map(Arc::new);
         if self.component.is_some() {
             self.connection.accept();
             return None;
         }
         self.connection.deny();
         Some(CloseReason::Denied)
+    }
+
+    /// The component that a token belongs to; people are [`cli::PRINCIPAL`].
+    fn principal(&self, token: &str) -> Option<ComponentName> {
+        if let Some(component) = self.server.tokens.owner(token) {
+            return Some(component);
+        }
+        let identity = self.server.tokens.cli_identity(token)?;
+        tracing::debug!(identity, "somebody connected with a token of cli_ipc_info");
+        cli::PRINCIPAL.parse().ok()
     }
 
     /// Hands over what the protocol itself has to say.

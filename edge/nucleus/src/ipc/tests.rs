@@ -1,6 +1,6 @@
 //! The server as its clients see it: a real socket, a real configuration, a cloud that is played.
 
-mod client;
+pub(crate) mod client;
 mod cloud;
 mod configuration;
 mod connection;
@@ -84,6 +84,7 @@ impl Device {
             tokens: tokens.clone(),
             states: states.clone(),
             iot_core: has_cloud.then(|| IotLink { iot_core: cloud.clone(), messages }),
+            cli: None,
             clock: clock.shared(),
         })
         .unwrap();

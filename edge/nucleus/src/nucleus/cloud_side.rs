@@ -16,6 +16,8 @@ use crate::cloud::{CloudLink, CloudSettings, DataPlane, LinkEvent};
 use crate::compose::device_attributes;
 use crate::compose::services::Natives;
 use crate::config::ConfigStore;
+use crate::deployment::current::Current;
+use crate::deployment::engine::Commands;
 use crate::deployment::machine::Deadlines;
 use crate::deployment::state::DeploymentState;
 use crate::deployment::steps::NucleusSteps;
@@ -112,10 +114,11 @@ impl CloudSide {
 
 impl Connected {
     /// Starts to deploy, with what was under way when the device stopped.
-    pub(super) fn deploy(self) -> CloudSide {
+    pub(super) fn deploy(self, deployments: Deployments, commands: Commands) -> CloudSide {
         let Self { device, cloud } = self;
         let outcome_added = Arc::new(Notify::new());
         let interrupted = device.state.current();
+        device.forget_waiting(interrupted.as_ref());
         let steps = Arc::new(NucleusSteps {
             config: device.config.clone(),
             state: device.state.clone(),
@@ -129,7 +132,7 @@ impl Connected {
             clock: Arc::clone(&device.clock),
             resolution: Mutex::default(),
         });
-        let (deployments, engine) = engine::start(steps, Deadlines::default(), interrupted);
+        let engine = engine::start(steps, Deadlines::default(), commands, interrupted);
         let mut tasks = vec![engine];
         let Some(cloud) = cloud else { return CloudSide { link: None, tasks } };
         let Cloud { link, events, fleet_status, .. } = cloud;
@@ -139,6 +142,19 @@ impl Connected {
         tasks.push(tokio::spawn(delivery));
         tasks.push(tokio::spawn(take_events(events, deployments, device)));
         CloudSide { link: Some(link), tasks }
+    }
+}
+
+impl Device {
+    /// Local deployments wait in memory: after a restart, only the interrupted one goes on.
+    fn forget_waiting(&self, interrupted: Option<&Current>) {
+        if self.state.local_deployments().is_empty() {
+            return;
+        }
+        let resumed = interrupted.map(Current::key);
+        if let Err(error) = self.state.change_local(|local| local.restart(resumed)) {
+            tracing::error!(%error, "the statuses of local deployments could not be kept");
+        }
     }
 }
 

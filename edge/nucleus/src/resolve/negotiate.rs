@@ -17,11 +17,9 @@ use serde_json::Map;
 
 use super::{Candidate, NUCLEUS, Next, Query, Resolution, Resolve, Resolver};
 use crate::cloud::data_plane::{CallDataPlane, DataPlane};
+use crate::deployment::local::LOCAL_DEPLOYMENT;
 use crate::packages::source::BoxFuture;
 use crate::packages::{LoadRecipe, Metadata, PackageStore, RetryPolicy, StoreRecipe, blocking};
-
-/// The group of deployments made on the device itself.
-const LOCAL_DEPLOYMENT: &str = "LOCAL_DEPLOYMENT";
 
 /// Asks the cloud for component versions; [`DataPlane`] does.
 pub trait CandidateSource: Send + Sync {
@@ -54,6 +52,8 @@ pub struct Negotiation<'a> {
     pub attributes: &'a Attributes,
     /// How soon an unreachable cloud is asked again.
     pub retry: RetryPolicy,
+    /// A deployment made on the device itself: the cloud is asked only for what is not here.
+    pub prefers_local: bool,
 }
 
 impl std::fmt::Debug for Negotiation<'_> {
@@ -174,7 +174,7 @@ impl Negotiation<'_> {
             return local.ok_or_else(|| Resolve::no_version(query, offline).into());
         };
         if let Some(local) = &local
-            && query.requirements.contains_key(LOCAL_DEPLOYMENT)
+            && (self.prefers_local || query.requirements.contains_key(LOCAL_DEPLOYMENT))
         {
             return Ok(local.clone());
         }

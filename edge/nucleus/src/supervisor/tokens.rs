@@ -19,6 +19,9 @@ const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 pub struct Tokens {
     /// One token for each component; so a new one takes the place of the old.
     owners: Arc<RwLock<BTreeMap<ComponentName, String>>>,
+    /// The same for people, by the identity of their token file; they are no components, so these
+    /// open nothing but the IPC.
+    people: Arc<RwLock<BTreeMap<String, String>>>,
 }
 
 /// The system has no random numbers.
@@ -50,6 +53,33 @@ impl Tokens {
             }
         }
         found.cloned()
+    }
+}
+
+impl Tokens {
+    /// Gives people a new token; `identity` is for example `greengrass-cli#user-0`.
+    pub(crate) fn issue_cli(&self, identity: &str) -> Result<String, IssueToken> {
+        let token = random_token()?;
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        people.insert(identity.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    /// Makes all people's tokens worthless.
+    pub(crate) fn revoke_cli(&self) {
+        self.people.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The people that `token` belongs to. The time it takes says nothing about the tokens.
+    pub(crate) fn cli_identity(&self, token: &str) -> Option<String> {
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for (identity, known) in people.iter() {
+            if equal_in_constant_time(known.as_bytes(), token.as_bytes()) {
+                found = Some(identity.clone());
+            }
+        }
+        found
     }
 }
 
@@ -122,6 +152,16 @@ mod tests {
         assert_eq!(tokens.owner(""), None);
         let lower = token.to_lowercase();
         assert!(lower == token || tokens.owner(&lower).is_none());
+    }
+
+    #[test]
+    fn ipc_4_9_peoples_tokens_are_no_components_and_are_revoked_together() {
+        let tokens = Tokens::default();
+        let token = tokens.issue_cli("greengrass-cli#user-0").unwrap();
+        assert_eq!(tokens.owner(&token), None);
+        assert_eq!(tokens.cli_identity(&token).as_deref(), Some("greengrass-cli#user-0"));
+        tokens.revoke_cli();
+        assert_eq!(tokens.cli_identity(&token), None);
     }
 
     #[test]

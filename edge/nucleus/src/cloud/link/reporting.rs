@@ -57,6 +57,7 @@ impl CloudLink {
                 }
                 shared.report_shadow(&status).await
             }
+            Source::Local { .. } => Ok(Delivery::NotTold),
         }
     }
 }

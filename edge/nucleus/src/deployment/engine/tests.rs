@@ -96,7 +96,9 @@ fn job(id: &str) -> Request {
 }
 
 fn started(steps: &Arc<FakeSteps>) -> Deployments {
-    start(Arc::clone(steps), Deadlines::default(), None).0
+    let (deployments, commands) = Deployments::channel();
+    start(Arc::clone(steps), Deadlines::default(), commands, None);
+    deployments
 }
 
 use DeploymentStatus::{Canceled, Failed, InProgress, Succeeded};
@@ -197,8 +199,8 @@ async fn killed_at_any_save_a_restart_ends_the_deployment() {
         let steps = Arc::new(FakeSteps::default());
         steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
         let interrupted: Current = serde_json::from_str(&position).unwrap();
-        let (_deployments, _task) =
-            start(Arc::clone(&steps), Deadlines::default(), Some(interrupted));
+        let (_deployments, commands) = Deployments::channel();
+        start(Arc::clone(&steps), Deadlines::default(), commands, Some(interrupted));
         steps.until(|s| s.has_ended("a")).await;
         let reported = steps.reported.lock().unwrap();
         let outcome = &reported.last().unwrap().1;

@@ -18,7 +18,12 @@ impl NucleusSteps {
             || outcome.detailed == Some(DetailedStatus::FailedRollbackNotRequested);
         if in_force {
             let mut groups = self.state.groups();
-            groups.record(&current.document, current.timestamp(), current.membership.as_ref());
+            groups.record(
+                &current.document,
+                current.config_arn(),
+                current.timestamp(),
+                current.membership.as_ref(),
+            );
             if let Err(error) = self.state.save_groups(&groups) {
                 tracing::error!(%error, "the groups' books could not be kept");
             }
@@ -37,12 +42,13 @@ pub(super) fn for_fleet_status(current: &Current, outcome: &DeploymentOutcome) -
     let trigger = match current.request.source {
         Source::Job { .. } => Trigger::ThingGroupDeployment,
         Source::Shadow { .. } => Trigger::ThingDeployment,
+        Source::Local { .. } => Trigger::LocalDeployment,
     };
     let document = &current.document;
     let information = DeploymentInformation {
         status: Some(outcome.status.to_string()),
         status_details: Some(ReportedDetails::from(outcome)),
-        fleet_configuration_arn_for_status: Some(document.configuration_arn.clone()),
+        fleet_configuration_arn_for_status: Some(current.config_arn().to_owned()),
         deployment_id: Some(document.deployment_id.clone()),
         unchanged_root_components: Vec::new(),
     };

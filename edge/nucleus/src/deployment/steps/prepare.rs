@@ -12,7 +12,9 @@ use crate::compose::services::running_versions;
 use crate::deployment::current::Current;
 use crate::deployment::machine::Failure;
 use crate::nucleus::NUCLEUS_VERSION;
-use crate::packages::source::ArtifactSource;
+use crate::packages::source::{
+    ArtifactRequest, ArtifactSource, BoxFuture, FetchArtifact, OpenArtifact,
+};
 use crate::packages::{PrepareSettings, RetryPolicy};
 use crate::resolve::negotiate::{CandidateSource, Negotiation};
 use crate::resolve::{NUCLEUS, Resolver};
@@ -29,6 +31,7 @@ impl NucleusSteps {
             running: &running_versions(&self.config),
             attributes: &device_attributes(&self.config),
             retry: self.retry_policy(),
+            prefers_local: current.request.source.is_local(),
         };
         let resolution = negotiation
             .resolve(resolver)
@@ -55,19 +58,12 @@ impl NucleusSteps {
             if recipe.manifest.artifacts.is_empty() {
                 continue;
             }
-            let Some(source) = &self.data_plane else {
-                return Err(Failure {
-                    cause: format!("{name} has artifacts, and this device has no cloud"),
-                    codes: vec![ErrorCode::DeviceConfigNotValidForArtifactDownload],
-                });
+            let source: &dyn ArtifactSource = match &self.data_plane {
+                Some(data_plane) => data_plane,
+                None => &NoCloud,
             };
             self.store
-                .prepare_artifacts(
-                    &recipe.recipe,
-                    &recipe.manifest,
-                    source as &dyn ArtifactSource,
-                    &settings,
-                )
+                .prepare_artifacts(&recipe.recipe, &recipe.manifest, source, &settings)
                 .await
                 .map_err(|error| Failure::of(&error, error.error_codes()))?;
         }
@@ -103,6 +99,29 @@ impl NucleusSteps {
 
     fn nucleus_setting(&self, key: &str) -> Option<Value> {
         self.config.get(&["services", NUCLEUS, "configuration", key])
+    }
+}
+
+/// Where a device without a cloud gets artifacts that it does not have: nowhere.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "this device has no cloud to fetch it from: put it into the local deployment's artifact \
+     folder, as <component>/<version>/<file>"
+)]
+struct NoCloud;
+
+impl ArtifactSource for NoCloud {
+    fn open<'a>(
+        &'a self,
+        _: &'a ArtifactRequest,
+    ) -> BoxFuture<'a, Result<OpenArtifact, FetchArtifact>> {
+        Box::pin(async {
+            Err(FetchArtifact {
+                is_transient: false,
+                codes: vec![ErrorCode::DeviceConfigNotValidForArtifactDownload],
+                source: Box::new(Self),
+            })
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Session, Subscription};
 use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
 use crate::ipc::iot_core::requests::{self, Limits};
-use crate::ipc::{pubsub, state};
+use crate::ipc::{cli, pubsub, state};
 
 /// When a request that was begun is answered.
 pub(super) enum Answer {
@@ -59,8 +59,25 @@ impl Session {
                 state::update(&*self.server.states, component, &request)?;
                 Ok(Answer::empty())
             }
+            by_people if cli::serves(by_people) => {
+                self.answer_people(component, by_people, payload).await
+            }
             unsupported => Err(IpcError::unsupported(unsupported)),
         }
+    }
+
+    async fn answer_people(
+        &mut self,
+        component: &ComponentName,
+        operation: Operation,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let Some(backend) = &self.server.cli else {
+            return Err(IpcError::unsupported(operation));
+        };
+        let authorizer = &self.server.authorizer;
+        let response = cli::answer(backend, authorizer, component, operation, payload).await?;
+        Ok(Answer::Now(response.into()))
     }
 
     async fn publish(

@@ -12,27 +12,27 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// Longest wait for anything that must come.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
-pub(super) struct Client {
-    pub(super) socket: UnixStream,
-    pub(super) connection: ClientConnection,
+pub(crate) struct Client {
+    pub(crate) socket: UnixStream,
+    pub(crate) connection: ClientConnection,
     events: VecDeque<(i32, Value)>,
     /// Every message received, in order.
-    pub(super) received: Vec<Message>,
+    pub(crate) received: Vec<Message>,
 }
 
 /// `("UnauthorizedError", "Not Authorized")`.
-pub(super) type Failure = (String, String);
+pub(crate) type Failure = (String, String);
 
 impl Client {
-    pub(super) async fn open(path: &Path) -> Self {
+    pub(crate) async fn open(path: &Path) -> Self {
         let socket = UnixStream::connect(path).await.unwrap();
         let connection = ClientConnection::new();
         Self { socket, connection, events: VecDeque::new(), received: Vec::new() }
     }
 
-    pub(super) async fn connect(path: &Path, token: &str) -> Self {
+    pub(crate) async fn connect(path: &Path, token: &str) -> Self {
         let mut client = Self::open(path).await;
         let hello = client.connection.connect(token);
         client.send(&hello).await;
@@ -40,12 +40,12 @@ impl Client {
         client
     }
 
-    pub(super) async fn send(&mut self, frame: &[u8]) {
+    pub(crate) async fn send(&mut self, frame: &[u8]) {
         timeout(DEADLINE, self.socket.write_all(frame)).await.unwrap().unwrap();
     }
 
     /// The next message; `None` when the server closes the connection.
-    pub(super) async fn message(&mut self) -> Option<Message> {
+    pub(crate) async fn message(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.connection.next_message().unwrap() {
                 self.received.push(message.clone());
@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Sends a request and takes its answer; events that come before are kept.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &mut self,
         operation: Operation,
         request: Value,
@@ -72,7 +72,7 @@ impl Client {
         self.answer(stream).await
     }
 
-    pub(super) async fn answer(&mut self, wanted: i32) -> Result<Value, Failure> {
+    pub(crate) async fn answer(&mut self, wanted: i32) -> Result<Value, Failure> {
         loop {
             match self.message().await.expect("the connection was closed") {
                 Message::Response { stream, payload, .. } if stream == wanted => {
@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// Subscribes and returns the stream.
-    pub(super) async fn subscribe(
+    pub(crate) async fn subscribe(
         &mut self,
         operation: Operation,
         request: Value,
@@ -99,13 +99,13 @@ impl Client {
         Ok(stream)
     }
 
-    pub(super) async fn end_stream(&mut self, stream: i32) {
+    pub(crate) async fn end_stream(&mut self, stream: i32) {
         let frame = self.connection.end_stream(stream);
         self.send(&frame).await;
     }
 
     /// The next event, with its stream.
-    pub(super) async fn event(&mut self) -> (i32, Value) {
+    pub(crate) async fn event(&mut self) -> (i32, Value) {
         while self.events.is_empty() {
             let message = self.message().await.expect("the connection was closed");
             self.keep(message);
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Expects that the server closes the connection.
-    pub(super) async fn assert_closed(&mut self) {
+    pub(crate) async fn assert_closed(&mut self) {
         assert_eq!(self.message().await, None);
     }
 }

@@ -19,6 +19,7 @@ fn settings(device: &Device) -> IpcSettings {
         tokens: device.tokens.clone(),
         states: device.states.clone(),
         iot_core: None,
+        cli: None,
         clock: device.clock.shared(),
     }
 }

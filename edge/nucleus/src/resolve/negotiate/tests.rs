@@ -115,6 +115,7 @@ impl Device {
             running: &self.running,
             attributes: &self.attributes,
             retry,
+            prefers_local: false,
         };
         negotiation.resolve(resolver).await
     }
