@@ -76,8 +76,7 @@ impl Fleet {
         payload: &[u8],
         origin: Origin<'_>,
     ) -> Result<Value, Rejected> {
-        let mut unit = self.unit().await.map_err(failed)?;
-        let current = load(&mut unit, thing, shadow).await.map_err(failed)?;
+        let (mut unit, current) = self.open_shadow(thing, shadow).await?;
         let document =
             marram_shadow::get(current.as_ref(), payload, &name_of(thing, shadow), unit.now_s())?;
         if let Origin::Client(client_id) = origin {
@@ -99,6 +98,7 @@ impl Fleet {
         payload: &[u8],
         origin: Origin<'_>,
     ) -> Result<Value, Rejected> {
+        check_name(shadow)?;
         let mut unit = self.unit().await.map_err(failed)?;
         let accepted = update(&mut unit, thing, shadow, payload, origin).await?;
         if shadow == Some(DEPLOYMENT_SHADOW) {
@@ -119,8 +119,7 @@ impl Fleet {
         payload: &[u8],
         origin: Origin<'_>,
     ) -> Result<Value, Rejected> {
-        let mut unit = self.unit().await.map_err(failed)?;
-        let current = load(&mut unit, thing, shadow).await.map_err(failed)?;
+        let (mut unit, current) = self.open_shadow(thing, shadow).await?;
         let name = name_of(thing, shadow);
         let deletion = marram_shadow::delete(current.as_ref(), payload, &name, unit.now_s())?;
         save(&mut unit, thing, shadow, &deletion.stored).await.map_err(failed)?;
@@ -133,6 +132,26 @@ impl Fleet {
         unit.commit().await.map_err(failed)?;
         Ok(deletion.accepted)
     }
+
+    /// A change that begins with reading the shadow.
+    async fn open_shadow(
+        &self,
+        thing: &str,
+        shadow: Option<&str>,
+    ) -> Result<(Unit, Option<Stored>), Rejected> {
+        check_name(shadow)?;
+        let mut unit = self.unit().await.map_err(failed)?;
+        let current = load(&mut unit, thing, shadow).await.map_err(failed)?;
+        Ok((unit, current))
+    }
+}
+
+fn check_name(shadow: Option<&str>) -> Result<(), Rejected> {
+    if shadow.is_none_or(marram_shadow::is_valid_name) {
+        return Ok(());
+    }
+    let message = "the shadow's name must be 1 to 64 letters, digits, `$`, `:`, `_` and `-`";
+    Err(Rejected::new(400, message))
 }
 
 /// Changes the shadow within a unit.

@@ -226,10 +226,6 @@ impl DeviceHttp {
         };
         let name = shadow.map(|shadow| format!("/{shadow}")).unwrap_or_default();
         call.check(action, &format!("{}thing/{thing}{name}", self.arn_prefix))?;
-        if shadow.is_some_and(|shadow| !marram_shadow::is_valid_name(shadow)) {
-            let message = "`name` must be 1 to 64 letters, digits, `$`, `:`, `_` and `-`";
-            return Err(ApiError::invalid_request(message));
-        }
         let origin = Origin::Elsewhere;
         let document = match operation {
             Operation::UpdateShadow => {

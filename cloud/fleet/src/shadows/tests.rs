@@ -132,3 +132,22 @@ async fn d32_a_deleted_shadow_is_not_found_and_its_versions_go_on() {
     let again = update(json!({"state": {"desired": {"a": 1}}})).await.unwrap();
     assert_eq!(again["version"], 4);
 }
+
+#[tokio::test]
+async fn a_name_that_no_shadow_may_have_is_refused_whichever_way_it_came() {
+    let t = TestFleet::with_core().await;
+    let long = "n".repeat(65);
+    for name in ["", "a/b", "a b", long.as_str()] {
+        let name = Some(name);
+        let state = br#"{"state": {"desired": {"a": 1}}}"#;
+        let elsewhere = Origin::Elsewhere;
+        let refused = [
+            t.fleet.get_shadow("core1", name, b"", elsewhere).await,
+            t.fleet.update_shadow("core1", name, state, elsewhere).await,
+            t.fleet.delete_shadow("core1", name, b"", elsewhere).await,
+        ];
+        for done in refused {
+            assert_eq!(done.unwrap_err().code, 400, "{name:?}");
+        }
+    }
+}
