@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::exit::BadInput;
 use crate::{exit, local, provision, wait};
 
 #[derive(Debug, clap::Args)]
@@ -30,8 +31,19 @@ enum Command {
 pub(crate) fn run(Arguments { options, command }: Arguments) -> ExitCode {
     match command {
         Command::Local(command) => exit::of(local::run(&options, command)),
+        _ if options.is_given() => exit::of(Err(not_for_this())),
         Command::Provision(arguments) => exit::of(provision::run(&arguments)),
         Command::Run(arguments) => marramd::run(arguments),
         Command::Wait(arguments) => exit::of(wait::run(&arguments)),
     }
+}
+
+/// An option that would have no effect is a mistake of the caller's.
+fn not_for_this() -> anyhow::Error {
+    BadInput(
+        "--ggcRootPath and --output are for component, deployment, logs, pubsub, iotcore and \
+         get-debug-password: leave them out here"
+            .to_owned(),
+    )
+    .into()
 }

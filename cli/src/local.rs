@@ -33,11 +33,18 @@ const BAD_ARGUMENTS: u8 = 2;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The device's root folder; without it, GGC_ROOT_PATH
-    #[arg(long = "ggcRootPath", value_name = "PATH", global = true)]
+    #[arg(id = "ggcRootPath", long = "ggcRootPath", value_name = "PATH", global = true)]
     root: Option<PathBuf>,
     /// How to print results
     #[arg(long, value_enum, default_value_t, global = true)]
     output: Output,
+}
+
+impl Options {
+    /// True if any of them was used.
+    pub(crate) fn is_given(&self) -> bool {
+        self.root.is_some() || self.output != Output::default()
+    }
 }
 
 #[derive(Debug, Subcommand)]
