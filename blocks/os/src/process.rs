@@ -12,6 +12,7 @@ mod tree;
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -34,7 +35,7 @@ pub use tree::{Stopped, Tree};
 const LINE_QUEUE: usize = 64;
 
 /// What to start.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Spawn {
     /// The executable: a path, or a name looked up in the `PATH` of `env`.
     pub program: OsString,
@@ -49,6 +50,8 @@ pub struct Spawn {
     /// The name of a variable in `env` whose value only this child's tree has. Descendants that
     /// left the process group and lost their parent are found by it.
     pub tree_variable: Option<String>,
+    /// The control groups it joins before its first instruction: [`crate::cgroup::Group::entrances`].
+    pub groups: Vec<OwnedFd>,
 }
 
 /// Why a process could not be started.
@@ -115,6 +118,9 @@ pub fn spawn(what: Spawn) -> Result<Child, SpawnProcess> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
+    if !what.groups.is_empty() {
+        join_groups(&mut command, what.groups);
+    }
     if let Some(user) = &what.run_as {
         switch_user(&mut command, user);
     }
@@ -210,6 +216,21 @@ pub async fn reap_orphans() -> io::Result<()> {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Must come before [`switch_user`]: another user may not write there.
+fn join_groups(command: &mut Command, groups: Vec<OwnedFd>) {
+    // SAFETY: between fork and exec only async-signal-safe functions may run: write is a thin
+    // system call on descriptors opened before, and an errno becomes an io::Error without
+    // allocation.
+    unsafe {
+        command.pre_exec(move || {
+            for group in &groups {
+                rustix::io::write(group, b"0")?;
+            }
+            Ok(())
+        });
     }
 }
 

@@ -12,6 +12,7 @@ mod authorizer;
 pub mod cli;
 mod configuration;
 pub mod iot_core;
+pub mod lifecycle;
 mod outbox;
 mod pubsub;
 mod server;
@@ -37,6 +38,7 @@ use authorizer::Authorizer;
 use cli::CliBackend;
 use iot_core::IotLink;
 use iot_core::fan_out::FanOut;
+use lifecycle::Pausing;
 use pubsub::PubSub;
 use server::Shared;
 use state::StateReports;
@@ -52,6 +54,8 @@ pub struct IpcSettings {
     pub tokens: Tokens,
     /// Takes what components say of their state.
     pub states: Arc<dyn StateReports>,
+    /// Pauses and resumes components.
+    pub pausing: Arc<dyn Pausing>,
     /// The connection to the cloud; `None` on a device that is configured to run offline.
     pub iot_core: Option<IotLink>,
     /// What people do on the device; `None` where there is nobody, and then these operations are
@@ -150,6 +154,7 @@ impl IpcServer {
             config: settings.config,
             tokens: settings.tokens,
             states: settings.states,
+            pausing: settings.pausing,
             clock: settings.clock,
             cli: settings.cli.map(Arc::new),
             pubsub: PubSub::default(),

@@ -7,8 +7,9 @@
 //! - there is never more than one main process: before one starts, everything the component ever
 //!   started has been ended;
 //! - three failures in one state, each within `errorResetTime` of the one before, make it BROKEN,
-//!   and only a reinstall leads out;
-//! - a stop leads to FINISHED (or it is BROKEN) once its timeouts have passed.
+//!   and only a reinstall or an uninstall leads out;
+//! - a stop leads to FINISHED (or it is BROKEN) once its timeouts have passed, an uninstall always
+//!   to UNINSTALLED.
 //!
 //! Unlike Java, failures are counted by the phase that the machine is in, so that a process that
 //! ends very fast cannot escape the count.
@@ -141,7 +142,13 @@ impl Machine {
         let is_broken = self.status.state == ComponentState::Broken;
         match request {
             Request::Reinstall => self.desires.reinstall(),
-            // Only a reinstall leads out of BROKEN; others may change what follows a pending one.
+            Request::Uninstall => {
+                self.desires.uninstall();
+                if is_broken {
+                    self.desires.break_down();
+                }
+            }
+            // Only these two lead out of BROKEN; others may change what follows a pending one.
             _ if is_broken && self.desires.is_empty() => {}
             Request::Start => self.desires.start(),
             Request::Stop => self.desires.stop(),
@@ -186,6 +193,9 @@ impl Machine {
             },
             Stage::ShuttingDown(shutdown, _, after) if shutdown == run => self.end_all(after),
             Stage::Recovering(recover, _, from) if recover == run => self.leave_errored(from),
+            Stage::Uninstalling(uninstall, _) if uninstall == run => {
+                self.end_all(AfterStop::Uninstalled);
+            }
             _ => {}
         }
     }
@@ -197,6 +207,9 @@ impl Machine {
             }
             Stage::Starting(main) if main.run == run => {
                 self.fail(Failure::refused(main.step, refusal, detail));
+            }
+            Stage::Uninstalling(uninstall, _) if uninstall == run => {
+                self.uninstall_failed(Failure::refused(StepName::Uninstall, refusal, detail));
             }
             // What becomes of these two steps changes nothing: the component stops or recovers.
             _ => self.skipped(run),
@@ -214,7 +227,12 @@ impl Machine {
             }
             Stage::Starting(main) if main.run == run => self.main_exited(main, exit),
             Stage::Running(main) if main.run == run => self.main_exited(main, exit),
-            Stage::ShuttingDown(..) | Stage::Recovering(..) => self.skipped(run),
+            Stage::Uninstalling(uninstall, _) if uninstall == run && !exit.is_success() => {
+                self.uninstall_failed(Failure::exited(StepName::Uninstall, exit));
+            }
+            Stage::ShuttingDown(..) | Stage::Recovering(..) | Stage::Uninstalling(..) => {
+                self.skipped(run);
+            }
             _ => {}
         }
     }
@@ -252,6 +270,7 @@ impl Machine {
                 self.started = None;
                 self.rest();
             }
+            Stage::Ending(_, AfterStop::Uninstalled) => self.leave_uninstalling(),
             Stage::Clearance(_, from) => self.recover(from),
             Stage::EndingRecover(_, from) => self.leave_errored(from),
             _ => {}
@@ -268,8 +287,11 @@ impl Machine {
             }
             Stage::ShuttingDown(_, Some(awaited), after) if awaited == timer => match after {
                 AfterStop::NextDesire => self.fail(Failure::timed_out(StepName::Shutdown)),
-                AfterStop::StayBroken => self.end_all(after),
+                AfterStop::StayBroken | AfterStop::Uninstalled => self.end_all(after),
             },
+            Stage::Uninstalling(_, Some(awaited)) if awaited == timer => {
+                self.uninstall_failed(Failure::timed_out(StepName::Uninstall));
+            }
             Stage::Recovering(run, Some(awaited), from) if awaited == timer => {
                 let kill = self.kill(KillScope::Run(run));
                 self.stage = Stage::EndingRecover(kill, from);

@@ -198,6 +198,7 @@ impl Nucleus {
             config: config.clone(),
             tokens,
             states: Arc::new(supervisor.clone()),
+            pausing: Arc::new(supervisor.clone()),
             iot_core,
             cli: Some(cli),
             clock,

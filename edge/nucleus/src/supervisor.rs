@@ -14,6 +14,7 @@ mod events;
 mod output;
 mod process;
 mod requests;
+mod resources;
 mod run_as;
 mod runner;
 mod settings;
@@ -26,11 +27,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marram_model::ComponentName;
+use marram_os::cgroup::Cgroups;
 use marram_os::clock::SharedClock;
 use marram_os::file::{WriteFile, create_dir_all_mode};
 use marram_os::process::end_leftovers;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
+pub use resources::{PauseComponent, ResumeComponent};
 pub use spec::{ServiceKind, ServiceSet, ServiceSpec};
 
 use self::core::Core;
@@ -108,14 +112,16 @@ impl Supervisor {
         }
         create_dir_all_mode(&paths.logs(), 0o700)?;
         let mark = runner::mark_prefix(&paths);
-        let survivors = end_leftovers(environment::MARK, &mark, LEFTOVER_GRACE).await;
+        let cgroups = Cgroups::detect();
+        let wake = |pid| cgroups.release(resources::PARENT, pid);
+        let survivors = end_leftovers(environment::MARK, &mark, LEFTOVER_GRACE, wake).await;
         if !survivors.is_empty() {
             return Err(StartSupervisor::Leftovers(survivors));
         }
         let runner = Runner { paths, config, inherited, shared: environment, tokens, clock };
         let board = Arc::new(Board::new());
         let shared = Arc::new_cyclic(|shared| Shared {
-            core: Mutex::new(Core::new(runner, Arc::clone(&board), shared.clone())),
+            core: Mutex::new(Core::new(runner, cgroups, Arc::clone(&board), shared.clone())),
             board,
         });
         Ok(Self { shared })
@@ -133,8 +139,9 @@ impl Supervisor {
         self.shared.core().apply(set);
     }
 
-    /// Stops these components, dependers first, and forgets them. Returns when all are gone, which
-    /// their timeouts bound; unknown ones are gone already. Goes on when it is dropped.
+    /// Stops these components, dependers first, runs their uninstall steps and forgets them.
+    /// Returns when all are gone, which their timeouts bound; unknown ones are gone already. Goes on
+    /// when it is dropped.
     pub async fn remove(&self, names: impl IntoIterator<Item = ComponentName>) {
         let gone = self.shared.core().remove(names.into_iter().collect());
         // Without an answer the supervisor has stopped, and they are gone too.
@@ -183,6 +190,27 @@ impl Supervisor {
         };
         core.feed(name.clone(), event);
         Ok(())
+    }
+
+    /// Lets the processes of a RUNNING component stand still; one that is paused stays so. Returns
+    /// when they do, at most two seconds later. It stays RUNNING, and goes on by itself when it is
+    /// to stop (ipc 4.5).
+    pub async fn pause(&self, name: &str) -> Result<(), PauseComponent> {
+        self.shared.core().pause(name)?;
+        let end = Instant::now() + resources::FREEZE_DEADLINE;
+        while !self.shared.core().stands_still(name) {
+            if Instant::now() >= end {
+                self.shared.core().thaw(name);
+                return Err(PauseComponent::TooSlow);
+            }
+            tokio::time::sleep(resources::FREEZE_POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Lets the processes of a paused component go on.
+    pub fn resume(&self, name: &str) -> Result<(), ResumeComponent> {
+        self.shared.core().resume(name)
     }
 
     /// Stops everything, dependers first, and kills what has not stopped after `budget`. Nothing

@@ -29,7 +29,7 @@ pub use configuration::{
 pub use iot_core::{
     IoTCoreMessage, PublishToIoTCoreRequest, SubscribeToIoTCoreRequest, UserProperty,
 };
-pub use lifecycle::{ReportedLifecycleState, UpdateStateRequest};
+pub use lifecycle::{PauseComponentRequest, ReportedLifecycleState, UpdateStateRequest};
 pub use pubsub::{
     MessageBody, PublishMessage, PublishToTopicRequest, ReceiveMode, SubscribeToTopicRequest,
 };

@@ -13,8 +13,16 @@ use super::tree::{KILL_DEADLINE, send};
 /// `prefix`, and everything those started or lead: SIGTERM, up to `grace` to end, then SIGKILL and
 /// up to 5 s for that. Returns those that are still there.
 ///
+/// `wake` is called for each before it is signalled: one that stands still in a frozen control group
+/// hears nothing.
+///
 /// Call it before starting any such process: it tells not the new ones from the old.
-pub async fn end_leftovers(name: &str, prefix: &str, grace: Duration) -> Vec<u32> {
+pub async fn end_leftovers(
+    name: &str,
+    prefix: &str,
+    grace: Duration,
+    wake: impl Fn(u32),
+) -> Vec<u32> {
     let mark = format!("{name}={prefix}").into_bytes();
     for (signal, deadline) in [(Signal::TERM, grace), (Signal::KILL, KILL_DEADLINE)] {
         let end = Instant::now() + deadline;
@@ -29,6 +37,7 @@ pub async fn end_leftovers(name: &str, prefix: &str, grace: Duration) -> Vec<u32
             }
             for pid in left {
                 if signalled.insert(pid) {
+                    wake(pid);
                     send(pid, signal);
                 }
             }
@@ -73,7 +82,8 @@ mod tests {
         let own = format!("/root-{}#", std::process::id());
         let mut marked = start(&format!("{own}c#1"));
         let mut other = start("/another#c#1");
-        let left = end_leftovers("MARRAM_TEST_LEFTOVER", &own, Duration::from_secs(5)).await;
+        let left =
+            end_leftovers("MARRAM_TEST_LEFTOVER", &own, Duration::from_secs(5), |_| {}).await;
         assert_eq!(left, Vec::<u32>::new());
         assert!(!marked.wait().unwrap().success());
         assert_eq!(other.try_wait().unwrap(), None);

@@ -17,6 +17,7 @@ fn shell(script: &str) -> Spawn {
         cwd: "/".into(),
         run_as: None,
         tree_variable: Some("MARK".into()),
+        groups: Vec::new(),
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Service {
     PubSub,
     /// Messages to and from AWS IoT Core.
     MqttProxy,
+    /// Pausing and resuming components.
+    Lifecycle,
     /// What people do on the device.
     Cli,
 }
@@ -30,6 +32,7 @@ impl Service {
     fn id(self) -> &'static str {
         match self {
             Self::PubSub => "aws.greengrass.ipc.pubsub",
+            Self::Lifecycle => "aws.greengrass.ipc.lifecycle",
             Self::MqttProxy => "aws.greengrass.ipc.mqttproxy",
             Self::Cli => cli::PRINCIPAL,
         }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::authorizer::Authorizer;
 use super::cli::CliBackend;
 use super::iot_core::fan_out::FanOut;
+use super::lifecycle::Pausing;
 use super::pubsub::PubSub;
 use super::session;
 use super::state::StateReports;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) config: ConfigStore,
     pub(super) tokens: Tokens,
     pub(super) states: Arc<dyn StateReports>,
+    pub(super) pausing: Arc<dyn Pausing>,
     pub(super) clock: SharedClock,
     pub(super) authorizer: Authorizer,
     pub(super) cli: Option<Arc<CliBackend>>,

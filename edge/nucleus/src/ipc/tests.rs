@@ -5,6 +5,7 @@ mod cloud;
 mod configuration;
 mod connection;
 mod iot_core;
+mod lifecycle;
 mod pubsub;
 
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ impl Device {
             config: config.clone(),
             tokens: tokens.clone(),
             states: states.clone(),
+            pausing: Arc::new(lifecycle::Played),
             iot_core: has_cloud.then(|| IotLink { iot_core: cloud.clone(), messages }),
             cli: None,
             clock: clock.shared(),

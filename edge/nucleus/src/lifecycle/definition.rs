@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use marram_model::Version;
 use marram_model::deployment::RunWith;
 use marram_recipe::lifecycle::{Lifecycle, ParseLifecycle, StepName};
 
@@ -14,6 +15,8 @@ const DEFAULT_ERROR_RESET: Duration = Duration::from_secs(3600);
 /// One version of a component.
 #[derive(Debug)]
 pub(crate) struct Definition {
+    /// Which.
+    pub(crate) version: Version,
     /// Whom its scripts run as.
     pub(crate) run_with: RunWith,
     /// What it does.

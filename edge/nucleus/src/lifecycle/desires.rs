@@ -13,9 +13,12 @@ pub(super) enum Desire {
     Running,
     /// FINISHED: stopped.
     Finished,
+    /// UNINSTALLED: nothing of it is to be left.
+    Uninstalled,
 }
 
 /// The queue. A pending reinstall is never lost: other requests only change what comes after it.
+/// Nothing but a reinstall leads back from a pending uninstall.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Desires {
     queue: VecDeque<Desire>,
@@ -43,14 +46,19 @@ impl Desires {
         self.queue.is_empty()
     }
 
-    /// Forgets everything but a pending reinstall.
-    pub(super) fn keep_reinstall(&mut self) {
-        if !self.reinstalls() {
+    /// What a BROKEN component may still do: a pending reinstall, or an uninstall.
+    pub(super) fn break_down(&mut self) {
+        if self.uninstalls() {
+            self.queue = VecDeque::from([Desire::Uninstalled]);
+        } else if !self.reinstalls() {
             self.queue.clear();
         }
     }
 
     pub(super) fn start(&mut self) {
+        if self.uninstalls() {
+            return;
+        }
         match self.queue.back_mut() {
             Some(last) if *last == Desire::Finished => *last = Desire::Running,
             Some(Desire::Running) => {}
@@ -70,11 +78,22 @@ impl Desires {
         self.queue = VecDeque::from([Desire::New, Desire::Running]);
     }
 
+    pub(super) fn uninstall(&mut self) {
+        self.queue = VecDeque::from([Desire::Finished, Desire::Uninstalled]);
+    }
+
+    fn uninstalls(&self) -> bool {
+        self.queue.contains(&Desire::Uninstalled)
+    }
+
     fn reinstalls(&self) -> bool {
         self.queue.contains(&Desire::New)
     }
 
     fn set(&mut self, first: Option<Desire>, last: Desire) {
+        if self.uninstalls() {
+            return;
+        }
         let first = if self.reinstalls() { Some(Desire::New) } else { first };
         self.queue = first.into_iter().chain([last]).collect();
     }
@@ -82,7 +101,7 @@ impl Desires {
 
 #[cfg(test)]
 mod tests {
-    use Desire::{Finished, Installed, New, Running};
+    use Desire::{Finished, Installed, New, Running, Uninstalled};
 
     use super::*;
 
@@ -98,6 +117,16 @@ mod tests {
         assert_eq!(after(&[Desires::stop]), [Finished]);
         assert_eq!(after(&[Desires::restart]), [Installed, Running]);
         assert_eq!(after(&[Desires::reinstall]), [New, Running]);
+        assert_eq!(after(&[Desires::uninstall]), [Finished, Uninstalled]);
+    }
+
+    #[test]
+    fn a7_2_only_a_reinstall_leads_back_from_an_uninstall() {
+        for request in [Desires::start, Desires::stop, Desires::restart] {
+            assert_eq!(after(&[Desires::uninstall, request]), [Finished, Uninstalled]);
+        }
+        assert_eq!(after(&[Desires::uninstall, Desires::reinstall]), [New, Running]);
+        assert_eq!(after(&[Desires::uninstall, Desires::break_down]), [Uninstalled]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(crate) enum Request {
     Restart,
     /// It shall end, install and run again, also when it is BROKEN.
     Reinstall,
+    /// It shall end and clean up behind itself, also when it is BROKEN.
+    Uninstall,
 }
 
 /// What became of a step.

@@ -93,6 +93,13 @@ fn code(step: StepName, wrong: Wrong) -> StatusCode {
             StatusCode::ShutdownError,
             StatusCode::ShutdownTimeout,
         ],
+        StepName::Uninstall => [
+            StatusCode::UninstallError,
+            StatusCode::UninstallError,
+            StatusCode::UninstallError,
+            StatusCode::UninstallError,
+            StatusCode::UninstallTimeout,
+        ],
         _ => [
             StatusCode::InstallError,
             StatusCode::InstallConfigNotValid,

@@ -8,7 +8,7 @@ use super::event::{KillId, RunId, TimerId};
 /// What a machine waits for. Together with the state this is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// For somebody's wish or its dependencies: NEW, INSTALLED, FINISHED or BROKEN.
+    /// For somebody's wish or its dependencies: NEW, INSTALLED, FINISHED, BROKEN or UNINSTALLED.
     Resting,
     /// NEW: for the install step.
     Installing(RunId, Option<TimerId>),
@@ -22,7 +22,7 @@ pub(super) enum Stage {
     Running(Main),
     /// STOPPING or BROKEN: for the shutdown step.
     ShuttingDown(RunId, Option<TimerId>, AfterStop),
-    /// STOPPING or BROKEN: for the end of all processes.
+    /// STOPPING, BROKEN or UNINSTALLING: for the end of all processes.
     Ending(KillId, AfterStop),
     /// ERRORED: for the end of all processes, before recovering from the named state.
     Clearance(KillId, ComponentState),
@@ -30,6 +30,8 @@ pub(super) enum Stage {
     Recovering(RunId, Option<TimerId>, ComponentState),
     /// ERRORED: for the end of a recover step that took too long.
     EndingRecover(KillId, ComponentState),
+    /// UNINSTALLING: for the uninstall step.
+    Uninstalling(RunId, Option<TimerId>),
 }
 
 /// The startup or run step under way.
@@ -47,4 +49,6 @@ pub(super) enum AfterStop {
     NextDesire,
     /// It stays BROKEN.
     StayBroken,
+    /// It is UNINSTALLED.
+    Uninstalled,
 }

@@ -40,14 +40,15 @@ struct Sim {
 fn definition(lifecycle: Value) -> Arc<Definition> {
     let Value::Object(map) = lifecycle else { panic!("a lifecycle is an object") };
     let work = Work::Scripts(Lifecycle::parse(&map));
-    Arc::new(Definition { run_with: RunWith::default(), work })
+    let version = "1.0.0".parse().unwrap();
+    Arc::new(Definition { version, run_with: RunWith::default(), work })
 }
 
 impl Sim {
     /// A component with these scripts; `exit N`, `sleep`, `skip` and `refuse` are what they do.
     fn new(lifecycle: Value) -> Self {
         let mut behaviours = BTreeMap::new();
-        for step in ["install", "startup", "run", "shutdown", "recover"] {
+        for step in ["install", "startup", "run", "shutdown", "recover", "uninstall"] {
             let script = lifecycle[step]["Script"].as_str().or_else(|| lifecycle[step].as_str());
             let behaviour = match script
                 .map(|script| script.split_at(script.find(' ').unwrap_or(script.len())))

@@ -46,7 +46,7 @@ impl Machine {
 
     /// Each turn either drops a desire, or moves to a state from which that desire is met, or ends.
     fn pursue_at_rest(&mut self) {
-        use ComponentState::{Broken, Finished, Installed, New};
+        use ComponentState::{Broken, Finished, Installed, New, Uninstalled};
         while let Some(desire) = self.desires.head() {
             match (self.status.state, desire) {
                 (_, Desire::New) => {
@@ -55,7 +55,9 @@ impl Machine {
                     self.is_installed = false;
                     self.enter(New);
                 }
-                (Broken, _) => self.desires.keep_reinstall(),
+                (Uninstalled, _) => self.desires.pop(),
+                (_, Desire::Uninstalled) => return self.uninstall(),
+                (Broken, _) => self.desires.break_down(),
                 (New, Desire::Installed | Desire::Running) => return self.install(),
                 (Finished, Desire::Installed | Desire::Running) => {
                     self.enter(if self.is_installed { Installed } else { New });
@@ -75,6 +77,29 @@ impl Machine {
                 (_, Desire::Running) => return,
             }
         }
+    }
+
+    fn uninstall(&mut self) {
+        self.desires.pop();
+        self.enter(ComponentState::Uninstalling);
+        if !self.definition.has(StepName::Uninstall) {
+            return self.end_all(AfterStop::Uninstalled);
+        }
+        let (run, timer) = self.run(StepName::Uninstall);
+        self.stage = Stage::Uninstalling(run, timer);
+    }
+
+    /// It is said, and changes nothing else.
+    pub(super) fn uninstall_failed(&mut self, failure: Failure) {
+        self.enter_with(ComponentState::Uninstalling, failure);
+        self.end_all(AfterStop::Uninstalled);
+    }
+
+    /// Gone, unless somebody wants it again meanwhile.
+    pub(super) fn leave_uninstalling(&mut self) {
+        let Status { code, reason, .. } = self.status.clone();
+        self.enter_with(ComponentState::Uninstalled, Failure { code, reason });
+        self.rest();
     }
 
     fn install(&mut self) {
@@ -161,7 +186,7 @@ impl Machine {
         let next = match self.desires.head() {
             Some(Desire::New) => ComponentState::New,
             Some(Desire::Installed | Desire::Running) => ComponentState::Installed,
-            Some(Desire::Finished) | None => ComponentState::Finished,
+            Some(Desire::Finished | Desire::Uninstalled) | None => ComponentState::Finished,
         };
         self.enter(next);
         self.rest();
@@ -189,7 +214,7 @@ impl Machine {
     }
 
     fn break_down(&mut self, from: ComponentState, failure: Failure) {
-        self.desires.keep_reinstall();
+        self.desires.break_down();
         self.enter_with(ComponentState::Broken, failure);
         match from {
             ComponentState::Starting | ComponentState::Running => {
@@ -201,7 +226,7 @@ impl Machine {
 
     /// Its processes cannot be ended: starting others beside them would be worse than not running.
     pub(super) fn give_up(&mut self) {
-        self.desires.keep_reinstall();
+        self.desires.break_down();
         self.enter_with(ComponentState::Broken, Failure::survived());
         self.rest();
     }
@@ -269,7 +294,9 @@ impl Machine {
     /// Shutdown and recover belong to what was started, the others to what is defined now.
     pub(super) fn definition_for(&self, step: StepName) -> Arc<Definition> {
         match (step, &self.started) {
-            (StepName::Install, _) | (_, None) => Arc::clone(&self.definition),
+            (StepName::Install | StepName::Uninstall, _) | (_, None) => {
+                Arc::clone(&self.definition)
+            }
             (_, Some(started)) => Arc::clone(started),
         }
     }

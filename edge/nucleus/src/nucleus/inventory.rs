@@ -23,7 +23,7 @@ impl Inventory for Device {
                 fleet_config_arns: arns.get(&status.name).into_iter().flatten().cloned().collect(),
                 component_status_details: details(&status),
                 is_root: roots.contains(&status.name),
-                status: status.state.to_string(),
+                status: reported(status.state).to_string(),
             });
         }
         reports
@@ -38,6 +38,14 @@ fn nucleus() -> ComponentReport {
         component_status_details: None,
         is_root: false,
         status: ComponentState::Running.to_string(),
+    }
+}
+
+/// The cloud's list of states ends with FINISHED (A7.1).
+fn reported(state: ComponentState) -> ComponentState {
+    match state {
+        ComponentState::Uninstalling | ComponentState::Uninstalled => ComponentState::Finished,
+        state => state,
     }
 }
 

@@ -4,6 +4,7 @@
 //! and report back through [`Events`].
 
 mod closing;
+mod limits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use marram_model::ComponentName;
 use marram_model::component_state::{ComponentState, StatusCode};
+use marram_os::cgroup::Cgroups;
 use marram_os::process::Exit;
 use marram_recipe::DependencyType;
 use tokio::sync::oneshot;
@@ -37,6 +39,7 @@ use crate::lifecycle::{
 /// All components.
 pub(super) struct Core {
     runner: Runner,
+    cgroups: Cgroups,
     board: Arc<Board>,
     shared: Weak<Shared>,
     components: BTreeMap<ComponentName, Entry>,
@@ -50,9 +53,15 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(runner: Runner, board: Arc<Board>, shared: Weak<Shared>) -> Self {
+    pub(super) fn new(
+        runner: Runner,
+        cgroups: Cgroups,
+        board: Arc<Board>,
+        shared: Weak<Shared>,
+    ) -> Self {
         Self {
             runner,
+            cgroups,
             board,
             shared,
             components: BTreeMap::new(),
@@ -121,6 +130,7 @@ impl Core {
         for (name, spec) in set {
             requests.extend(self.apply_one(name, spec));
         }
+        self.apply_limits();
         let names: Vec<ComponentName> = self.components.keys().cloned().collect();
         let readiness = names.iter().filter_map(|name| self.changed_readiness(name));
         let readiness: Vec<_> = readiness.collect();
@@ -145,6 +155,7 @@ impl Core {
         let reaction = entry.spec.reaction_to(&spec);
         let is_broken = entry.machine.status().state == ComponentState::Broken;
         let returns = entry.closing.take().is_some();
+        entry.uninstalls = false;
         let definition = definition_of(&spec);
         entry.spec = spec;
         self.feed(name.clone(), Event::Define(definition));
@@ -161,7 +172,7 @@ impl Core {
         self.last_instance += 1;
         let logs = self.runner.paths.logs();
         let output = ComponentOutput::new(name.clone(), logs, Arc::clone(&self.runner.clock));
-        let mut entry = Entry::new(spec, self.last_instance, output);
+        let mut entry = Entry::new(spec, self.last_instance, output, self.cgroups.clone());
         entry.token = self.issue_token(&name);
         let status = entry.machine.status().clone();
         self.components.insert(name.clone(), entry);
@@ -203,10 +214,13 @@ impl Core {
         match action {
             Action::Run { run, step, definition } => {
                 let events = self.events_of(name)?;
+                let groups = self.admit(name, step);
                 let entry = self.components.get_mut(name)?;
+                let is_first = !std::mem::replace(&mut entry.is_prepared, true);
                 let (token, output) = (entry.token.clone(), entry.output.clone());
                 tracing::debug!(component = %name, step = step.as_str(), "starting a step");
-                let order = Order { run, step, definition, token, output, events };
+                let order =
+                    Order { run, step, definition, token, output, events, groups, is_first };
                 match self.runner.start(order) {
                     Started::No(event) => Some(Event::Step(run, event)),
                     Started::Running(job) => {
@@ -230,13 +244,15 @@ impl Core {
 
     fn kill(&mut self, name: &ComponentName, kill: KillId, scope: KillScope) -> Option<Event> {
         let events = self.events_of(name)?;
-        let (jobs, guest) = self.components.get_mut(name)?.take_jobs(scope);
-        if jobs.is_empty() && guest.is_none() {
+        let entry = self.components.get_mut(name)?;
+        let (jobs, guest) = entry.take_jobs(scope);
+        let groups = entry.resources.take(scope);
+        if jobs.is_empty() && guest.is_none() && groups.is_empty() {
             return Some(Event::Killed { kill, complete: true });
         }
         while self.tasks.try_join_next().is_some() {}
         self.tasks.spawn(async move {
-            let complete = process::end(jobs, guest).await;
+            let complete = process::end(jobs, guest, groups).await;
             events.send(Event::Killed { kill, complete });
         });
         None
@@ -264,7 +280,13 @@ impl Core {
         let Some(entry) = self.components.get_mut(name) else { return };
         entry.changed = self.last_mark;
         entry.output.set_state(status.state);
+        if status.state != ComponentState::Running {
+            entry.resources.thaw();
+        }
         let from = entry.announced.replace(status.state);
+        if is_again_new || from == Some(ComponentState::Stopping) {
+            entry.is_prepared = false;
+        }
         if status.code != StatusCode::None {
             let event = format!("component-{}", status.state.as_str().to_lowercase());
             entry.output.error(&event, &status.reason, limits);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use marram_model::component_state::ComponentState;
+use marram_os::cgroup::Cgroups;
 use marram_recipe::lifecycle::Lifecycle;
 
 use super::output::ComponentOutput;
 use super::process::{Job, Task};
+use super::resources::Resources;
 use super::spec::{ServiceKind, ServiceSpec};
 use super::status::{ComponentStatus, Mark};
 use crate::component::Running;
@@ -29,6 +31,11 @@ pub(super) struct Entry {
     pub(super) announced: Option<ComponentState>,
     pub(super) changed: Mark,
     pub(super) closing: Option<Closing>,
+    /// Whether it is gone for good when it is closed.
+    pub(super) uninstalls: bool,
+    pub(super) resources: Resources,
+    /// Whether its folders belong to its user since it was installed or stopped.
+    pub(super) is_prepared: bool,
 }
 
 /// How far the end of a component is.
@@ -36,7 +43,7 @@ pub(super) struct Entry {
 pub(super) enum Closing {
     /// Components that depend on it end first.
     WaitsForDependers,
-    /// It was asked to stop.
+    /// It was asked to stop, and to clean up if it is gone for good.
     Stops,
     /// What it left behind is being ended.
     Ends,
@@ -44,9 +51,15 @@ pub(super) enum Closing {
 
 impl Entry {
     /// A component in NEW.
-    pub(super) fn new(spec: ServiceSpec, instance: u64, output: ComponentOutput) -> Self {
+    pub(super) fn new(
+        spec: ServiceSpec,
+        instance: u64,
+        output: ComponentOutput,
+        cgroups: Cgroups,
+    ) -> Self {
         Self {
             machine: Machine::new(definition_of(&spec)),
+            resources: Resources::new(spec.name.clone(), cgroups),
             spec,
             instance,
             token: String::new(),
@@ -57,6 +70,8 @@ impl Entry {
             announced: None,
             changed: Mark::default(),
             closing: None,
+            uninstalls: false,
+            is_prepared: false,
         }
     }
 
@@ -94,5 +109,5 @@ pub(super) fn definition_of(spec: &ServiceSpec) -> Arc<Definition> {
         ServiceKind::Generic => Work::Scripts(Lifecycle::parse(&spec.lifecycle)),
         ServiceKind::Native(guest) => Work::Native(Arc::clone(guest)),
     };
-    Arc::new(Definition { run_with: spec.run_with.clone(), work })
+    Arc::new(Definition { version: spec.version.clone(), run_with: spec.run_with.clone(), work })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use marram_os::cgroup::Group;
 use marram_os::process::{Child, Exit, Line, Stopped, Tree};
 use marram_telemetry::Limits;
 use tokio::sync::mpsc;
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use super::events::Events;
 use super::output::ComponentOutput;
+use super::resources;
 use crate::component::Running;
 use crate::lifecycle::{Event, RunId, StepEvent};
 
@@ -33,6 +35,14 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// Its living processes.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        match self {
+            Self::Process(tree, _) => tree.members(),
+            Self::Guest(_) => Vec::new(),
+        }
+    }
+
     /// Kills it without waiting.
     pub(super) fn kill(self) {
         if let Self::Process(tree, _) = &self {
@@ -119,8 +129,13 @@ async fn copy_lines(lines: &mut mpsc::Receiver<Line>, watched: &Watched) {
     }
 }
 
-/// Ends jobs and a guest, all at the same time; says whether nothing is left.
-pub(super) async fn end(jobs: Vec<Job>, guest: Option<Box<dyn Running>>) -> bool {
+/// Ends jobs and a guest, all at the same time, and then their control groups; says whether nothing
+/// is left.
+pub(super) async fn end(
+    jobs: Vec<Job>,
+    guest: Option<Box<dyn Running>>,
+    groups: Vec<Group>,
+) -> bool {
     let mut ends = JoinSet::new();
     for job in jobs {
         ends.spawn(end_job(job));
@@ -132,7 +147,11 @@ pub(super) async fn end(jobs: Vec<Job>, guest: Option<Box<dyn Running>>) -> bool
             true
         });
     }
-    ends.join_all().await.into_iter().all(|ended| ended)
+    let ended = ends.join_all().await.into_iter().all(|ended| ended);
+    for group in groups {
+        resources::remove(&group).await;
+    }
+    ended
 }
 
 async fn end_job(job: Job) -> bool {

@@ -1,16 +1,18 @@
 //! Starts the steps of components.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use marram_model::ComponentName;
-use marram_model::deployment::RunWith;
 use marram_os::clock::SharedClock;
-use marram_os::file::{create_dir_all_mode, set_owner};
-use marram_os::process::{Spawn, spawn};
+use marram_os::file::create_dir_all_mode;
+use marram_os::ownership::{Extent, give_folder};
+use marram_os::process::{Child, Spawn, SpawnProcess, spawn};
 use marram_os::user;
 use marram_recipe::lifecycle::{Lifecycle, Step, StepName};
+use marram_telemetry::Chain;
 
 use super::environment::{self, Layers, SharedEnvironment, Variables};
 use super::events::Events;
@@ -44,6 +46,10 @@ pub(super) struct Order {
     pub(super) token: String,
     pub(super) output: ComponentOutput,
     pub(super) events: Events,
+    /// The entrances of the control groups that the step's process belongs to.
+    pub(super) groups: Vec<OwnedFd>,
+    /// Whether it is the first script since the component was installed or stopped.
+    pub(super) is_first: bool,
 }
 
 /// What became of an order at once.
@@ -92,9 +98,11 @@ impl Runner {
         script: &str,
         step: &Step,
         lifecycle_env: &Variables,
-        order: Order,
+        mut order: Order,
     ) -> Started {
-        let run_with = &order.definition.run_with;
+        let groups = std::mem::take(&mut order.groups);
+        let definition = Arc::clone(&order.definition);
+        let Definition { run_with, version, .. } = &*definition;
         let default_user = settings::default_user(&self.config);
         let run_as =
             match run_as::choose(run_with, default_user.as_deref(), step.requires_privilege) {
@@ -102,18 +110,18 @@ impl Runner {
                 Err(ChooseUser::Missing) => {
                     return refused(Refusal::MissingRunWith, ChooseUser::Missing.to_string());
                 }
-                Err(error) => return refused(Refusal::Io, chain(&error)),
+                Err(error) => return refused(Refusal::Io, Chain(&error).to_string()),
             };
         let component = order.events.component.clone();
-        let work = match self.prepare_work(&component, run_with, default_user.as_deref()) {
+        let work = match self.prepare_folders(&order, default_user.as_deref()) {
             Ok(work) => work,
-            Err(error) => return refused(Refusal::Io, chain(&error)),
+            Err(error) => return refused(Refusal::Io, Chain(&error).to_string()),
         };
         let home = match &run_as {
             Some(user) => user.home.clone(),
             None => user::current().map_or_else(|_| self.inherited_home(), |user| user.home),
         };
-        let env = Layers {
+        let mut env = Layers {
             inherited: &self.inherited,
             token: &order.token,
             mark: &self.mark(&order),
@@ -123,17 +131,26 @@ impl Runner {
             recipe: [lifecycle_env, &step.setenv],
         }
         .variables();
-        let what = Spawn {
+        if order.step == StepName::Uninstall {
+            env.insert("GREENGRASS_COMPONENT_VERSION".to_owned(), version.to_string());
+        }
+        let what = |groups| Spawn {
             program: settings::shell(&self.config).into(),
             args: vec!["-c".into(), script.into()],
-            env: env.into_iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect(),
-            cwd: work,
-            run_as,
+            env: env.iter().map(|(n, v)| (OsString::from(n), OsString::from(v))).collect(),
+            cwd: work.clone(),
+            run_as: run_as.clone(),
             tree_variable: Some(environment::MARK.to_owned()),
+            groups,
         };
-        match spawn(what) {
+        let has_groups = !groups.is_empty();
+        let spawned = spawn(what(groups)).or_else(|error| match has_groups {
+            true => spawn_unlimited(&component, what(Vec::new()), error),
+            false => Err(error),
+        });
+        match spawned {
             Ok(child) => Started::Running(look_after(child, self.watched(order))),
-            Err(error) => refused(Refusal::Io, chain(&error)),
+            Err(error) => refused(Refusal::Io, Chain(&error).to_string()),
         }
     }
 
@@ -157,19 +174,33 @@ impl Runner {
         self.inherited.get("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
     }
 
-    /// Makes the working folder, 0700 and owned by the user of the component's unprivileged steps.
-    fn prepare_work(
+    /// Makes the working folder, 0700, and at the first script of a start gives it and the
+    /// component's artifacts to the user of its unprivileged steps (A5.4).
+    fn prepare_folders(
         &self,
-        component: &ComponentName,
-        run_with: &RunWith,
+        order: &Order,
         default_user: Option<&str>,
     ) -> Result<PathBuf, marram_os::file::WriteFile> {
+        let component = &order.events.component;
+        let Definition { run_with, version, .. } = &*order.definition;
         let work = self.paths.work(component);
         create_dir_all_mode(&work, 0o700)?;
         if user::is_root()
+            && order.is_first
             && let Ok(Some(owner)) = run_as::choose(run_with, default_user, false)
         {
-            set_owner(&work, owner.uid, owner.gid)?;
+            let folders = [
+                (work.clone(), Extent::Whole),
+                (self.paths.artifacts(component, version), Extent::Content),
+                (self.paths.unarchived(component, version), Extent::Content),
+            ];
+            for (folder, extent) in folders {
+                if let Err(error) = give_folder(&folder, owner.uid, owner.gid, extent) {
+                    let folder = folder.display();
+                    let user = &owner.name;
+                    tracing::warn!(%component, %folder, user, %error, "cannot give the folder away");
+                }
+            }
         }
         Ok(work)
     }
@@ -178,7 +209,7 @@ impl Runner {
         let component = order.events.component.clone();
         let work = self.paths.work(&component);
         if let Err(error) = create_dir_all_mode(&work, 0o700) {
-            return refused(Refusal::Io, chain(&error));
+            return refused(Refusal::Io, Chain(&error).to_string());
         }
         let context = Context {
             name: component,
@@ -191,12 +222,24 @@ impl Runner {
             match guest.start(context).await {
                 Ok(running) => order.events.send_guest(order.run, running),
                 Err(error) => {
-                    let refused = StepEvent::Refused(Refusal::Failed, chain(&error));
+                    let refused = StepEvent::Refused(Refusal::Failed, Chain(&error).to_string());
                     order.events.send(Event::Step(order.run, refused));
                 }
             }
         })))
     }
+}
+
+/// The second try after `error`: if the process starts this time, joining its groups had failed.
+fn spawn_unlimited(
+    component: &ComponentName,
+    what: Spawn,
+    error: SpawnProcess,
+) -> Result<Child, SpawnProcess> {
+    let Ok(child) = spawn(what) else { return Err(error) };
+    let reason = Chain(&error);
+    tracing::warn!(%component, %reason, "the component runs without its systemResourceLimits");
+    Ok(child)
 }
 
 /// What the mark of every process below this root folder begins with.
@@ -206,16 +249,4 @@ pub(super) fn mark_prefix(paths: &NucleusPaths) -> String {
 
 fn refused(refusal: Refusal, detail: String) -> Started {
     Started::No(StepEvent::Refused(refusal, detail))
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use marram_model::deployment::SystemResourceLimits;
 use marram_telemetry::Limits;
 
 use crate::config::ConfigStore;
@@ -18,6 +19,16 @@ pub(super) fn shell(config: &ConfigStore) -> String {
 /// The user of components that name none, as `user[:group]`.
 pub(super) fn default_user(config: &ConfigStore) -> Option<String> {
     text(config, &["runWithDefault", "posixUser"])
+}
+
+/// The limits of components whose deployment gives them none.
+pub(super) fn default_limits(config: &ConfigStore) -> Option<SystemResourceLimits> {
+    let value = get(config, &["runWithDefault", "systemResourceLimits"])?;
+    serde_json::from_value(value)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "`runWithDefault.systemResourceLimits` is not valid");
+        })
+        .ok()
 }
 
 /// How long the log of one component may grow.

@@ -16,7 +16,9 @@ use super::*;
 mod closing;
 mod dependencies;
 mod native;
+mod resources;
 mod steps;
+mod users;
 
 /// No wait in these tests takes longer, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! UpdateState.
+//! UpdateState, PauseComponent and ResumeComponent.
 
 use serde::Deserialize;
 
@@ -7,6 +7,14 @@ use serde::Deserialize;
 pub struct UpdateStateRequest {
     /// The state it says it is in; required.
     pub state: Option<ReportedLifecycleState>,
+}
+
+/// Asks to pause or resume a component.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseComponentRequest {
+    /// Its name; required.
+    pub component_name: Option<String>,
 }
 
 /// What a component may say of itself.

@@ -10,7 +10,8 @@ use super::{Session, Subscription};
 use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
 use crate::ipc::iot_core::requests::{self, Limits};
-use crate::ipc::{cli, pubsub, state};
+use crate::ipc::server::Shared;
+use crate::ipc::{cli, lifecycle, pubsub, state};
 
 /// When a request that was begun is answered.
 pub(super) enum Answer {
@@ -61,6 +62,11 @@ impl Session {
             }
             by_people if cli::serves(by_people) => {
                 self.answer_people(component, by_people, payload).await
+            }
+            Operation::PauseComponent | Operation::ResumeComponent => {
+                let Shared { pausing, authorizer, .. } = &*self.server;
+                lifecycle::answer(&**pausing, authorizer, component, operation, payload).await?;
+                Ok(Answer::empty())
             }
             unsupported => Err(IpcError::unsupported(unsupported)),
         }

@@ -18,6 +18,7 @@ fn settings(device: &Device) -> IpcSettings {
         config: device.config.clone(),
         tokens: device.tokens.clone(),
         states: device.states.clone(),
+        pausing: std::sync::Arc::new(super::lifecycle::Played),
         iot_core: None,
         cli: None,
         clock: device.clock.shared(),

@@ -298,3 +298,39 @@ fn survivors_of_sigkill_break_the_component() {
     assert_eq!(sim.state(), ComponentState::Broken);
     assert!(sim.machine.is_stopped());
 }
+
+#[test]
+fn a7_2_uninstall_stops_first_and_ignores_failures() {
+    let mut sim =
+        Sim::started(json!({"run": "sleep", "shutdown": "exit 0", "uninstall": "exit 3"}));
+    sim.take_trace();
+    sim.request(Request::Uninstall);
+    assert_eq!(
+        sim.take_trace(),
+        "STOPPING shutdown FINISHED UNINSTALLING uninstall UNINSTALLING UNINSTALLED"
+    );
+    let reason = "UNINSTALL_ERROR: The uninstall step failed. Its script exited with code 3.";
+    assert_eq!(sim.reasons, [reason, reason]);
+    assert!(sim.machine.is_stopped());
+}
+
+#[test]
+fn a7_2_uninstall_has_120_seconds() {
+    let mut sim = Sim::started(json!({"run": "sleep", "uninstall": "sleep"}));
+    sim.request(Request::Uninstall);
+    sim.advance(Duration::from_secs(119));
+    assert_eq!(sim.state(), ComponentState::Uninstalling);
+    sim.advance(Duration::from_secs(1));
+    assert_eq!(sim.state(), ComponentState::Uninstalled);
+    assert!(sim.reasons[0].starts_with("UNINSTALL_TIMEOUT"), "{:?}", sim.reasons);
+    assert!(sim.alive.is_empty());
+}
+
+#[test]
+fn a7_2_uninstall_leads_out_of_broken_without_finishing() {
+    let mut sim = Sim::started(json!({"run": "exit 1"}));
+    assert_eq!(sim.state(), ComponentState::Broken);
+    sim.take_trace();
+    sim.request(Request::Uninstall);
+    assert_eq!(sim.take_trace(), "UNINSTALLING UNINSTALLED");
+}

@@ -28,9 +28,10 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let step = prop::sample::select(vec!["install", "startup", "run", "shutdown", "recover"]);
+    let step =
+        prop::sample::select(vec!["install", "startup", "run", "shutdown", "recover", "uninstall"]);
     prop_oneof![
-        4 => (0..4usize).prop_map(Happening::Request),
+        4 => (0..5usize).prop_map(Happening::Request),
         2 => (0..3usize).prop_map(Happening::Readiness),
         4 => (0..3usize, 0..2).prop_map(|(which, code)| Happening::Exit(which, code)),
         2 => any::<bool>().prop_map(Happening::Report),
@@ -44,7 +45,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn lifecycles() -> [Value; 4] {
     [
         json!({"install": "sleep", "run": "sleep", "shutdown": "sleep", "recover": "sleep"}),
-        json!({"startup": "sleep", "run": "sleep"}),
+        json!({"startup": "sleep", "run": "sleep", "uninstall": "sleep"}),
         json!({"run": {"Script": "sleep", "Timeout": 7}, "shutdown": "exit 1"}),
         json!({}),
     ]
@@ -52,10 +53,16 @@ fn lifecycles() -> [Value; 4] {
 
 fn apply(sim: &mut Sim, happening: &Happening) {
     let was_broken = sim.state() == ComponentState::Broken && sim.machine.is_stopped();
-    let is_reinstall = matches!(happening, Happening::Request(3));
+    let leads_out = matches!(happening, Happening::Request(3 | 4));
     match happening {
         Happening::Request(which) => {
-            let all = [Request::Start, Request::Stop, Request::Restart, Request::Reinstall];
+            let all = [
+                Request::Start,
+                Request::Stop,
+                Request::Restart,
+                Request::Reinstall,
+                Request::Uninstall,
+            ];
             sim.request(all[*which]);
         }
         Happening::Readiness(which) => {
@@ -84,7 +91,7 @@ fn apply(sim: &mut Sim, happening: &Happening) {
             sim.feed(Event::Killed { kill: KillId(*id), complete: true });
         }
     }
-    if was_broken && !is_reinstall {
+    if was_broken && !leads_out {
         assert_eq!(sim.state(), ComponentState::Broken, "after {happening:?}");
     }
 }
@@ -102,14 +109,22 @@ proptest! {
             apply(&mut sim, happening);
         }
         sim.request(Request::Stop);
-        // Recover, then shutdown, then recover again: the longest way down.
-        sim.advance(Duration::from_secs(60 + 15 + 60));
+        // Recover, then shutdown, then recover again, then uninstall: the longest way down.
+        sim.advance(Duration::from_secs(60 + 15 + 60 + 120));
         prop_assert!(sim.machine.is_stopped(), "{:?} {:?}", sim.machine, sim.trace);
         let state = sim.state();
         prop_assert!(
-            matches!(state, ComponentState::Finished | ComponentState::Broken), "{state:?}"
+            matches!(
+                state,
+                ComponentState::Finished | ComponentState::Broken | ComponentState::Uninstalled
+            ),
+            "{state:?}"
         );
         prop_assert!(sim.alive.is_empty(), "{:?}", sim.alive);
+        sim.request(Request::Uninstall);
+        sim.advance(Duration::from_secs(120));
+        prop_assert_eq!(sim.state(), ComponentState::Uninstalled);
+        prop_assert!(sim.machine.is_stopped() && sim.alive.is_empty());
         sim.request(Request::Reinstall);
         prop_assert!(sim.state() != ComponentState::Broken || sim.reasons.len() >= 3);
     }

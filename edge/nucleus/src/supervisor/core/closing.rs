@@ -15,14 +15,23 @@ impl Core {
     /// Stops and removes everything, and takes nothing more.
     pub(in crate::supervisor) fn stop_all(&mut self) -> oneshot::Receiver<()> {
         self.is_stopping = true;
-        self.remove(self.components.keys().cloned().collect())
+        self.close(self.components.keys().cloned().collect())
     }
 
-    /// Removes components; the receiver is told when all are gone.
+    /// Stops, uninstalls and removes components; the receiver is told when all are gone.
     pub(in crate::supervisor) fn remove(
         &mut self,
         names: BTreeSet<ComponentName>,
     ) -> oneshot::Receiver<()> {
+        for name in &names {
+            if let Some(entry) = self.components.get_mut(name) {
+                entry.uninstalls = true;
+            }
+        }
+        self.close(names)
+    }
+
+    fn close(&mut self, names: BTreeSet<ComponentName>) -> oneshot::Receiver<()> {
         let (reply, gone) = oneshot::channel();
         for name in &names {
             if let Some(entry) = self.components.get_mut(name) {
@@ -40,8 +49,10 @@ impl Core {
             match next {
                 Closing::WaitsForDependers | Closing::Stops => {
                     self.set_closing(&name, Closing::Stops);
+                    let is_final = self.components.get(&name).is_some_and(|e| e.uninstalls);
+                    let request = if is_final { Request::Uninstall } else { Request::Stop };
                     // Comes back here, one turn deeper for each component at most.
-                    self.feed(name, Event::Request(Request::Stop));
+                    self.feed(name, Event::Request(request));
                 }
                 Closing::Ends => self.end_leftovers(&name),
             }
@@ -75,12 +86,13 @@ impl Core {
         self.set_closing(name, Closing::Ends);
         let Some(entry) = self.components.get_mut(name) else { return };
         let (jobs, guest) = entry.take_jobs(KillScope::All);
-        if jobs.is_empty() && guest.is_none() {
+        let groups = entry.resources.take(KillScope::All);
+        if jobs.is_empty() && guest.is_none() && groups.is_empty() {
             return self.drop_component(name);
         }
         let Some(events) = self.events_of(name) else { return };
         self.tasks.spawn(async move {
-            process::end(jobs, guest).await;
+            process::end(jobs, guest, groups).await;
             events.send_end();
         });
     }
@@ -121,7 +133,12 @@ impl Core {
         for name in names {
             if let Some(entry) = self.components.get_mut(&name) {
                 let (jobs, guest) = entry.take_jobs(KillScope::All);
+                let groups = entry.resources.take(KillScope::All);
                 jobs.into_iter().for_each(|job| job.kill());
+                for group in groups {
+                    // One whose processes are still dying is taken over at the next start.
+                    let _ = group.remove();
+                }
                 drop(guest);
             }
             self.drop_component(&name);

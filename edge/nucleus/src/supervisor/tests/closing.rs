@@ -47,7 +47,7 @@ async fn removed_component_loses_its_token_and_keeps_its_folder() {
         last = Some(change);
     }
     let last = last.unwrap();
-    assert_eq!((last.from, last.to), (Some(ComponentState::Finished), None));
+    assert_eq!((last.from, last.to), (Some(ComponentState::Uninstalled), None));
 }
 
 #[tokio::test]
