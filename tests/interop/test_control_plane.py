@@ -314,7 +314,7 @@ def test_a_deployment_may_pin_the_nucleus(cloud, fleet):
 
 
 def test_a_core_accepts_a_pinned_nucleus(fleet, core):
-    fleet.until_succeeded(core, fleet.deploy(core.arn, {"aws.greengrass.Nucleus": "2.17.0"}))
+    fleet.until_succeeded(core, fleet.deploy(core.thing_arn(), {"aws.greengrass.Nucleus": "2.17.0"}))
 
 
 def test_a_rollout_is_checked_and_returned(cloud, fleet):
