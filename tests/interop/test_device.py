@@ -8,8 +8,10 @@ import urllib.request
 import pytest
 
 from harness.fleet import recipe
+from harness.programs import Core
 from harness.scenario import TOKEN_EXCHANGE
 from harness.waiting import until
+from conftest import own_user
 
 NAME = "com.example.Environment"
 
@@ -137,3 +139,25 @@ def test_a_component_that_ignores_sigterm_is_killed_with_its_children(fleet, cor
         return found
 
     until(lambda: not survivors(), f"all processes are gone: {survivors()}", 30)
+
+
+def test_a_device_that_speaks_mqtt_3_gets_and_reports_its_deployments(cloud, folder, fleet):
+    old = Core(cloud, folder, thing="mqtt3", groups=("old",), options=own_user())
+    config = old.root / "config/config.yaml"
+    text = config.read_text()
+    assert text.count("      mqtt:\n") == 1, text
+    config.write_text(text.replace("      mqtt:\n", "      mqtt:\n        version: mqtt3\n"))
+    old.start()
+    try:
+        name = "com.example.Old"
+        for number, target in (("1.0.0", old.group_arn()), ("2.0.0", old.thing_arn())):
+            fleet.create(recipe(name, number, {"run": f"echo up {number}; sleep 1000"}))
+            # The group gives its component up before the thing asks for another version of it.
+            if target == old.thing_arn():
+                fleet.until_succeeded(old, fleet.deploy(old.group_arn(), {}))
+            fleet.until_succeeded(old, fleet.deploy(target, {name: number}))
+            fleet.until_installed(old, name, number)
+        fleet.until_healthy(old)
+        assert "mqtt3" in (old.root / "config/effectiveConfig.yaml").read_text()
+    finally:
+        old.stop()
