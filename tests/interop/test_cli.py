@@ -1,4 +1,4 @@
-"""The tool for people without a nucleus: recipes, logs, and how `greengrass-cli` ends."""
+"""The tool for people: recipes, logs, how `greengrass-cli` ends, and what a nucleus answers it."""
 
 import json
 import subprocess
@@ -120,6 +120,45 @@ def test_logs_are_followed(official, tmp_path):
         with path.open("a") as log:
             log.write(entry("INFO", "new", int(time.time() * 1000)))
         until(lambda: "new" in output.read_text(), "what is written later")
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_the_running_nucleus_answers(official, core):
+    def ask(*arguments):
+        result = official("--ggcRootPath", core.root, *arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    components = ask("component", "list")
+    assert components.startswith("Components currently running in Greengrass:\n")
+    assert "Component Name: aws.greengrass.Nucleus\n    Version: " in components
+    details = ask("component", "details", "-n", "aws.greengrass.Nucleus")
+    assert "    State: RUNNING\n    Configuration: {" in details
+    submitted = ask("deployment", "create", "--merge", "com.example.None=1.0.0")
+    assert submitted.startswith("Local deployment submitted! Deployment Id: ")
+    deployment = submitted.split()[-1]
+    until(
+        lambda: f"{deployment}: FAILED\n" in ask("deployment", "status", "-i", deployment),
+        "a component that is nowhere fails its deployment",
+    )
+    assert f"Deployment ID: {deployment}\n" in ask("deployment", "list")
+    assert ask("get-debug-password").startswith("Username: debug\nPassword: ")
+    assert ask("pubsub", "pub", "-t", "a", "-m", "hello") == ""
+    unknown = official("--ggcRootPath", core.root, "component", "details", "-n", "com.none")
+    assert unknown.returncode == 1 and "com.none" in unknown.stderr
+
+
+def test_messages_of_the_running_nucleus_are_printed(official, core, tmp_path):
+    output = tmp_path / "output"
+    command = [official.program, "--ggcRootPath", core.root, "pubsub", "sub", "-t", "greeting"]
+    with output.open("wb") as file:
+        child = subprocess.Popen(command, stdout=file)
+    try:
+        until(lambda: "Successfully subscribed" in output.read_text(), "the subscription")
+        official("--ggcRootPath", core.root, "pubsub", "pub", "-t", "greeting", "-m", "hello")
+        until(lambda: "hello" in output.read_text().splitlines(), "the message")
     finally:
         child.kill()
         child.wait()
