@@ -4,6 +4,7 @@
 use marram_model::deployment::SystemResourceLimits;
 use marram_os::cgroup::Purpose;
 
+use super::super::resources::PARENT;
 use super::*;
 
 /// Counts for as long as it may.
@@ -17,7 +18,7 @@ const GREEDY: &str = "head -c 200000000 /dev/zero | tail -c 200000000 > /dev/nul
 /// Whether this machine lets us make such groups.
 fn usable(purpose: Purpose) -> bool {
     let probe = format!("marram-probe-{}", std::process::id());
-    match Cgroups::detect().create(&probe, "p", purpose) {
+    match Cgroups::detect().create(PARENT, &probe, purpose) {
         Ok(group) => {
             group.remove().unwrap();
             true
