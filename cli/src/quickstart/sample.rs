@@ -77,7 +77,7 @@ pub(crate) async fn deploy(aws: &AwsClient, ready: &Ready, group: &str) -> Resul
 
 /// What the component printed, out of a line of its log.
 fn greeting(line: &str) -> Option<&str> {
-    let said = line.get(line.find("Hello")?..)?;
+    let said = line.get(line.find("Hello, ")?..)?;
     Some(said.split_once(". {").map_or(said, |(said, _)| said))
 }
 
@@ -92,4 +92,17 @@ pub(crate) async fn first_output(log: &Path, timeout: Duration) -> Result<String
         sleep(PERIOD).await;
     }
     bail!("the component printed nothing to {} in {} s", log.display(), timeout.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_is_cut_out_of_the_log_line() {
+        let line = "2026-11-23T22:07:37.432Z [INFO] (Copier) com.example.HelloWorld: stdout. \
+                    Hello, Marram! This is MyCore.. {scriptName=run, currentState=RUNNING}";
+        assert_eq!(greeting(line), Some("Hello, Marram! This is MyCore."));
+        assert_eq!(greeting("com.example.HelloWorld: run started"), None);
+    }
 }
