@@ -89,7 +89,15 @@ async fn nucleus_in(folder: &TempDir) -> Nucleus {
     let clock = SystemClock::shared();
     let paths = NucleusPaths::new(folder.path());
     let user = marram_os::user::current().unwrap();
-    let config = ConfigStore::open(&paths, None, Arc::clone(&clock)).unwrap();
+    // The tasks of a nucleus that was just stopped may hold the journal for a moment.
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    let config = loop {
+        match ConfigStore::open(&paths, None, Arc::clone(&clock)) {
+            Ok(config) => break config,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
     let key = ["services", "aws.greengrass.Nucleus", "configuration", "runWithDefault"];
     let default = json!({"posixUser": format!("{}:{}", user.uid, user.gid)});
     config.merge(&key, &default, 1).unwrap();
