@@ -176,6 +176,9 @@ impl FanOut {
     /// Lets a stream rely on a subscription that covers it, other than `but`, making one if there
     /// is none. `None` if the stream is gone; otherwise how the subscription is doing, and whether
     /// it is for the stream's very filter.
+    ///
+    /// Only a subscription that some stream asked for is relied on: one whose own stream has gone
+    /// is being left by [`Self::move_users`], which would never see a newcomer.
     fn rely(
         self: &Arc<Self>,
         key: StreamKey,
@@ -183,12 +186,14 @@ impl FanOut {
     ) -> Option<(watch::Receiver<Progress>, bool)> {
         let mut table = self.lock();
         let Table { streams, cloud } = &mut *table;
-        let stream = streams.get_mut(&key)?;
+        let own = streams.get(&key)?.filter.clone();
         let covering = cloud
             .iter()
             .filter(|(filter, entry)| Some(filter.as_str()) != but && entry.is_wanted())
-            .find(|(filter, _)| covers(filter, &stream.filter))
+            .filter(|(filter, _)| covers(filter, &own))
+            .find(|(filter, _)| streams.values().any(|stream| stream.filter == **filter))
             .map(|(filter, _)| filter.clone());
+        let stream = streams.get_mut(&key)?;
         let filter = covering.unwrap_or_else(|| stream.filter.clone());
         stream.relies_on.clone_from(&filter);
         let is_own = filter == stream.filter;
