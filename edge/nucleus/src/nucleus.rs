@@ -221,14 +221,12 @@ impl Nucleus {
     }
 
     /// Stops components first, in the order of their dependencies, then everything else.
-    pub async fn stop(self) {
-        self.cloud.stop_deploying();
+    pub async fn stop(mut self) {
+        self.cloud.stop_deploying().await;
         self.supervisor.stop_all(STOP_COMPONENTS).await;
         self.ipc.stop().await;
         self.cloud.disconnect().await;
-        for task in self.tasks {
-            task.abort();
-        }
+        cloud_side::end(self.tasks).await;
         if let Err(error) = self.config.commit() {
             tracing::warn!(error = %Chain(&error), "effectiveConfig.yaml could not be written");
         }

@@ -118,7 +118,7 @@ impl Steps for NucleusSteps {
     }
 
     async fn ended(&self, current: &Current, outcome: &DeploymentOutcome) {
-        self.close_books(current, outcome);
+        self.close_books(current, outcome).await;
         if let Some(fleet_status) = &self.fleet_status {
             fleet_status.deployment_ended(outcome::for_fleet_status(current, outcome)).await;
         }

@@ -99,10 +99,8 @@ impl CloudSide {
     }
 
     /// No deployment begins or goes on from now on; the next start carries on.
-    pub(super) fn stop_deploying(&self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+    pub(super) async fn stop_deploying(&mut self) {
+        end(self.tasks.drain(..)).await;
     }
 
     pub(super) async fn disconnect(&self) {
@@ -155,6 +153,15 @@ impl Device {
         if let Err(error) = self.state.change_local(|local| local.restart(resumed)) {
             tracing::error!(%error, "the statuses of local deployments could not be kept");
         }
+    }
+}
+
+/// Ends tasks and waits until they have let go of what they held.
+pub(super) async fn end(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
+    for task in tasks {
+        task.abort();
+        // Cancelled, as it was told; a panic was reported where it happened.
+        let _ = task.await;
     }
 }
 

@@ -9,11 +9,12 @@ use crate::cloud::fleet_status::DeploymentEnd;
 use crate::compose::services::kept_versions;
 use crate::deployment::current::Current;
 use crate::deployment::request::Source;
+use crate::packages::blocking;
 
 impl NucleusSteps {
     /// Files the roots under their group if they are in force (B5.10), and removes what no
     /// component needs. Doing it again changes nothing, so it may be cut off anywhere.
-    pub(super) fn close_books(&self, current: &Current, outcome: &DeploymentOutcome) {
+    pub(super) async fn close_books(&self, current: &Current, outcome: &DeploymentOutcome) {
         let in_force = outcome.status == DeploymentStatus::Succeeded
             || outcome.detailed == Some(DetailedStatus::FailedRollbackNotRequested);
         if in_force {
@@ -30,7 +31,9 @@ impl NucleusSteps {
         }
         self.forget_snapshot(current);
         self.set_resolution(None);
-        if let Err(error) = self.store.clean_up(&kept_versions(&self.config)) {
+        // Large artifacts take their time to go, and components' messages must not wait for that.
+        let (store, keep) = (self.store.clone(), kept_versions(&self.config));
+        if let Err(error) = blocking::run(move |_| store.clean_up(&keep)).await {
             let error = &error as &(dyn std::error::Error + 'static);
             tracing::warn!(error, "stale versions could not be removed");
         }
