@@ -94,7 +94,8 @@ async fn stop_kills_what_ignores_sigterm_with_its_children() {
     let stop = tree.stop(Duration::from_millis(50));
     let (stopped, exit) = tokio::join!(stop, child.wait());
     assert_eq!(stopped, Stopped::Killed);
-    assert_eq!(exit.unwrap(), Exit::Signal(9));
+    // Which of the two dies first is chance: the outer shell may still say how the inner one died.
+    assert!(matches!(exit.unwrap(), Exit::Signal(9) | Exit::Code(137)));
     assert!(tree.members().is_empty());
 }
 
