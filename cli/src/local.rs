@@ -74,7 +74,6 @@ pub(crate) enum Command {
     name = NAME,
     version,
     propagate_version = true,
-    about,
     after_help = "Example:     greengrass-cli --ggcRootPath /greengrass/v2 component list\n\
                   Exit codes:  0 done, 1 failed, 2 bad arguments"
 )]

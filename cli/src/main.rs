@@ -23,7 +23,6 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "marram",
     version,
-    about,
     after_help = "Start here:  marram quickstart\n\
                   Exit codes:  0 done, 1 failed, 64 bad arguments or configuration, \
                   69 a port or a service is not available"

@@ -82,6 +82,9 @@ fn rust_tests() -> Result<Tally> {
     } else {
         println!("cargo-nextest is not installed: running `cargo test` instead");
         command.args(["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"]);
+        // nextest gives each test its own process; without it they take turns, because some take
+        // the exits of other processes' children, which is a whole process's business.
+        command.args(["--", "--test-threads=1"]);
     }
     let output = command
         .stderr(if nextest { Stdio::piped() } else { Stdio::inherit() })

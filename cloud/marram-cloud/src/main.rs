@@ -9,7 +9,6 @@ use clap::Parser;
 #[command(
     name = "marram-cloud",
     version,
-    about,
     after_help = "Exit codes:  0 stopped in good order, 1 failed, 64 bad arguments or \
                   configuration, 69 a port or the data directory is in use\n\
                   Then:  eval \"$(marram env --ready-file F)\"; aws greengrassv2 list-core-devices"

@@ -9,7 +9,6 @@ use clap::Parser;
 #[command(
     name = "marramd",
     version,
-    about,
     after_help = "Exit codes:  0 stopped in good order, 1 failed, 64 bad arguments or \
                   configuration, 69 the root is in use\n\
                   A device is made with:  marram core provision --help"
