@@ -1,4 +1,4 @@
-"""kill -9 of either program at any point of the scenario; a restart carries on."""
+"""kill -9 of either program at points spread over a deployment; a restart carries on."""
 
 import random
 import time
@@ -18,13 +18,30 @@ SEED = 20261123
 MOMENTS = sorted(random.Random(SEED).uniform(0, 1.2) for _ in range(5))
 
 
-def script(version):
-    """Counts its starts and refuses to run twice at once."""
+def pids_file(core):
+    return core.root / "work" / NAME / "pids"
+
+
+def script(core, version):
+    """Records each start's process, and stays up until it is told to stop."""
     return (
-        f"mkdir running || {{ echo 'runs twice' >&2; exit 9; }}; "
-        f"trap 'rmdir running; exit 0' TERM; echo up {version}; "
+        f"echo $$ >> {pids_file(core)}; trap 'exit 0' TERM; echo up {version}; "
         "while :; do sleep 1 & wait $!; done"
     )
+
+
+def pids(core):
+    """The processes of all starts so far, dead ones too."""
+    path = pids_file(core)
+    return path.read_text().split() if path.exists() else []
+
+
+def until_only_the_last_start_lives(core):
+    def only_the_last():
+        started = pids(core)
+        return started and [pid for pid in started if is_alive(pid)] == started[-1:]
+
+    until(only_the_last, f"one process lives, the last of {pids(core)}")
 
 
 @pytest.fixture
@@ -40,8 +57,7 @@ def place():
 
 
 def deploy_version(fleet, core, version):
-    install = f"sleep 0.3; rm -rf {core.root}/work/{NAME}/running; true"
-    lifecycle = {"install": install, "run": script(version)}
+    lifecycle = {"install": "sleep 0.3", "run": script(core, version)}
     fleet.create(recipe(NAME, version, lifecycle))
     return fleet.deploy(core.group_arn(), {NAME: version})
 
@@ -61,7 +77,7 @@ def test_the_device_is_killed_and_carries_on(place, moment):
     core.start()
     fleet.until_succeeded(core, deployment)
     fleet.until_installed(core, NAME, "1.0.0")
-    assert "runs twice" not in core.log(NAME)
+    until_only_the_last_start_lives(core)
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda m: f"{m:.2f}s")
@@ -75,44 +91,44 @@ def test_the_cloud_is_killed_and_carries_on(place, moment):
     cloud.start()
     fleet.until_succeeded(core, deployment)
     fleet.until_installed(core, NAME, "1.0.0", timeout_s=60)
+    until_only_the_last_start_lives(core)
 
 
 def test_both_are_killed_during_an_update_and_a_rollback(place):
     cloud, core = place
     fleet = Fleet(cloud)
     fleet.until_succeeded(core, deploy_version(fleet, core, "1.0.0"))
-    fleet.create(recipe(NAME, "2.0.0", {"run": "sleep 0.2; exit 3"}))
+    fleet.create(recipe(NAME, "2.0.0", {"run": "echo v2 runs; sleep 0.2; exit 3"}))
     deployment = fleet.deploy(core.group_arn(), {NAME: "2.0.0"})
-    until(lambda: "exit" in core.log(NAME) or fleet.effective(core, deployment), "it begins")
+    core.until_log(NAME, "v2 runs")
+    kill_both(cloud, core)
+    ups = core.log(NAME).count("up 1.0.0")
+    until(lambda: core.log(NAME).count("up 1.0.0") > ups, "the rollback starts 1.0.0 again")
+    kill_both(cloud, core)
+    row = fleet.until_failed(core, deployment)
+    assert "FAILED_ROLLBACK_COMPLETE" in row["reason"]
+    fleet.until_installed(core, NAME, "1.0.0")
+    until_only_the_last_start_lives(core)
+
+
+def kill_both(cloud, core):
     core.kill()
     cloud.kill()
     cloud.start()
     core.start()
-    row = fleet.until_failed(core, deployment)
-    assert "FAILED_ROLLBACK_COMPLETE" in row["reason"]
-    fleet.until_installed(core, NAME, "1.0.0")
 
 
 def test_an_orphaned_component_process_does_not_run_beside_the_new_one(place):
     cloud, core = place
     fleet = Fleet(cloud)
-    counter = core.root / "work" / NAME / "pids"
-    lifecycle = {"run": f"echo $$ >> {counter}; echo up; exec sleep 1000"}
+    lifecycle = {"run": f"echo $$ >> {pids_file(core)}; exec sleep 1000"}
     fleet.create(recipe(NAME, "1.0.0", lifecycle))
     fleet.until_succeeded(core, fleet.deploy(core.group_arn(), {NAME: "1.0.0"}))
-
-    def pids():
-        return counter.read_text().split() if counter.exists() else []
-
-    until(lambda: len(pids()) == 1, "the first start")
+    until(lambda: len(pids(core)) == 1, "the first start")
     core.kill()
     core.start()
-    until(lambda: len(pids()) == 2, "the second start")
-
-    def alive():
-        return [pid for pid in pids() if is_alive(pid)]
-
-    until(lambda: alive() == pids()[1:], f"only the new process lives: {pids()}")
+    until(lambda: len(pids(core)) == 2, "the second start")
+    until_only_the_last_start_lives(core)
 
 
 def is_alive(pid):

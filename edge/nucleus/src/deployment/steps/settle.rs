@@ -14,7 +14,7 @@ use super::NucleusSteps;
 use crate::compose::services::service_specs;
 use crate::deployment::current::Current;
 use crate::deployment::machine::Failure;
-use crate::supervisor::status::{ComponentStatus, Settled, StateChange};
+use crate::supervisor::status::{ComponentStatus, Mark, Settled, StateChange};
 use crate::supervisor::{ServiceKind, ServiceSet, ServiceSpec};
 
 /// A started `run` process has to live this long before the deployment believes in it: one that
@@ -50,13 +50,15 @@ impl NucleusSteps {
         let names: Vec<ComponentName> = awaited.cloned().collect();
         let unproven = names_of_unproven(&specs);
         let since = self.supervisor.mark();
+        // Resumed after a restart, the components were started before this step was.
+        let unproven_since = if self.resolution().is_ok() { since } else { Mark::default() };
         self.supervisor.apply(specs);
         let mut steady_for = STEADY;
         loop {
             let mut changes = self.supervisor.watch();
             outcome(self.supervisor.wait_settled(&names, since).await)?;
             let has_news = self.supervisor.status().iter().any(|status| {
-                status.changed > since
+                status.changed > unproven_since
                     && status.state == ComponentState::Running
                     && unproven.contains(&status.name)
             });
