@@ -46,11 +46,16 @@ class Identity:
 
 
 class Mqtt5:
-    """One MQTT 5 connection that keeps what it received."""
+    """One MQTT 5 connection that keeps what it received.
 
-    def __init__(self, identity, client_id=None):
+    With `keep_subscriptions` it subscribes again whenever it connects to a server that has
+    forgotten its session, as devices do.
+    """
+
+    def __init__(self, identity, client_id=None, keep_subscriptions=False):
         self.received = []
         self.events = []
+        self.filters = [] if keep_subscriptions else None
         self.lock = threading.Lock()
         host, port = identity.endpoint()
         self.client = mqtt5_client_builder.mtls_from_path(
@@ -61,7 +66,7 @@ class Mqtt5:
             ca_filepath=str(identity.cloud.ready["ca_file"]),
             client_id=client_id or identity.thing,
             on_publish_received=self._on_publish,
-            on_lifecycle_connection_success=lambda data: self._on_event("connected", data),
+            on_lifecycle_connection_success=self._on_connected,
             on_lifecycle_connection_failure=lambda data: self._on_event("refused", data),
             on_lifecycle_disconnection=lambda data: self._on_event("disconnected", data),
         )
@@ -71,6 +76,12 @@ class Mqtt5:
         with self.lock:
             packet = data.publish_packet
             self.received.append((packet.topic, bytes(packet.payload or b"")))
+
+    def _on_connected(self, data):
+        self._on_event("connected", data)
+        if not data.connack_packet.session_present:
+            for topic in self.filters or ():
+                self.client.subscribe(self._subscription(topic))
 
     def _on_event(self, name, data):
         with self.lock:
@@ -86,10 +97,15 @@ class Mqtt5:
 
     def subscribe(self, topic):
         """Gives the reason code of the SUBACK."""
-        packet = mqtt5.SubscribePacket(
+        if self.filters is not None:
+            self.filters.append(topic)
+        return self.client.subscribe(self._subscription(topic)).result(TIMEOUT_S).reason_codes[0]
+
+    @staticmethod
+    def _subscription(topic):
+        return mqtt5.SubscribePacket(
             subscriptions=[mqtt5.Subscription(topic_filter=topic, qos=mqtt5.QoS.AT_LEAST_ONCE)]
         )
-        return self.client.subscribe(packet).result(TIMEOUT_S).reason_codes[0]
 
     def publish(self, topic, payload):
         """Gives the reason code of the PUBACK."""
@@ -97,6 +113,11 @@ class Mqtt5:
             topic=topic, payload=payload, qos=mqtt5.QoS.AT_LEAST_ONCE
         )
         return self.client.publish(packet).result(TIMEOUT_S).puback.reason_code
+
+    def forget(self):
+        """What was received so far counts no more."""
+        with self.lock:
+            self.received.clear()
 
     def messages(self, topic):
         with self.lock:

@@ -216,6 +216,18 @@ class Core:
     def until_log(self, component, text, timeout_s=30):
         until(lambda: text in self.log(component), f"{component} logs {text!r}", timeout_s)
 
+    def processes(self, text):
+        """The command lines with the text of processes started from this core's root."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.root) in command and text in command:
+                found.append(command)
+        return found
+
     def group_arn(self, group=None):
         return self.cloud.arn("iot", f"thinggroup/{group or self.groups[0]}")
 

@@ -82,7 +82,7 @@ def configured(version, **values):
     return {"componentVersion": version, "configurationUpdate": update}
 
 
-def monitor(cloud, folder, thing="monitor"):
+def monitor(cloud, folder, thing="monitor", **options):
     """An MQTT client on the gateway that may hear the fleet and command it."""
     arn = lambda kind, name: cloud.arn("iot", f"{kind}/{name}")  # noqa: E731
     identity = Identity(
@@ -95,7 +95,7 @@ def monitor(cloud, folder, thing="monitor"):
         ],
         folder,
     )
-    client = Mqtt5(identity)
+    client = Mqtt5(identity, **options)
     client.until("connected")
     return client
 
