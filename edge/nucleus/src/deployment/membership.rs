@@ -15,6 +15,7 @@ pub(crate) async fn ask(
     data_plane: &DataPlane,
     retry: RetryPolicy,
 ) -> Result<Option<BTreeSet<String>>, Failure> {
+    let mut failures = 0;
     loop {
         match data_plane.thing_groups().await {
             Ok(groups) => return Ok(Some(names(&groups))),
@@ -23,8 +24,9 @@ pub(crate) async fn ask(
                 return Ok(None);
             }
             Err(error) if error.is_transient() => {
-                tracing::info!(%error, "the thing groups are asked for again");
-                retry.pause().await;
+                failures += 1;
+                tracing::info!(%error, failures, "the thing groups are asked for again");
+                retry.pause(failures).await;
             }
             Err(error) => return Err(Failure::of(&error, cloud_codes(&error))),
         }

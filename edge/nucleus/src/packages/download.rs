@@ -76,7 +76,7 @@ impl Wanted<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            settings.retry.pause().await;
+            settings.retry.pause(network_failures + wrong_digests).await;
         }
     }
 

@@ -268,7 +268,7 @@ impl Negotiation<'_> {
                     if self.retry.gives_up_after(failures) {
                         return Err(refused(query, error));
                     }
-                    self.retry.pause().await;
+                    self.retry.pause(failures).await;
                 }
                 Err(error) => return Err(refused(query, error)),
             }
