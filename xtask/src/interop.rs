@@ -42,6 +42,8 @@ fn suite(python: &Path) -> Result<Tally> {
         Command::new(python)
             .current_dir(run::root())
             .args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/interop"])
+            // The tests wait more than they work; one file's tests stay together and in order.
+            .args(["--numprocesses", "4", "--dist", "loadfile"])
             .arg(format!("--junitxml={}", report.display()))
             .env("MARRAM_BIN", target_dir().join("debug"))
             .env("MARRAM_ROUTES", &routes)
