@@ -19,6 +19,10 @@ pub struct Arguments {
     /// Write this file, as JSON, once the IPC socket accepts connections
     #[arg(long, value_name = "F")]
     pub ready_file: Option<PathBuf>,
+    /// What restarts the device when a bootstrap step asks for it, run by `sh -c` once everything
+    /// has stopped; without one, exit code 101 asks whoever started the program
+    #[arg(long, value_name = "COMMAND")]
+    pub reboot_command: Option<String>,
     /// Log level: error, warn, info, debug, trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,

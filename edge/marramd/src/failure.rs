@@ -14,6 +14,11 @@ const USAGE: u8 = 64;
 /// Something needed is not available (`sysexits.h`: EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 
+/// Start this program again: it wanted to do so itself, and could not.
+pub(crate) const START_AGAIN: u8 = 100;
+/// Restart the device, which starts this program again.
+pub(crate) const REBOOT: u8 = 101;
+
 /// What ended the runtime.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -31,6 +36,8 @@ pub(crate) enum Failure {
     LogLevel(#[from] InitTelemetry),
     #[error("--ready-file")]
     Ready(#[source] WriteFile),
+    #[error("{} could not take this process's place; start it again", executable.display())]
+    StartAgain { executable: PathBuf, source: io::Error },
     #[error(transparent)]
     Nucleus(#[from] StartNucleus),
 }
@@ -53,6 +60,7 @@ impl Failure {
             | Self::Ready(_) => USAGE,
             Self::Nucleus(start) if start.is_bad_configuration() => USAGE,
             Self::Nucleus(start) if start.is_in_use() => UNAVAILABLE,
+            Self::StartAgain { .. } => START_AGAIN,
             _ => 1,
         }
     }

@@ -5,12 +5,13 @@
 mod arguments;
 mod failure;
 mod ready;
+mod restart;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marram_nucleus::{Nucleus, NucleusSettings};
+use marram_nucleus::{Nucleus, NucleusSettings, Restart};
 use marram_os::clock::SystemClock;
 use marram_telemetry::{Limits, SizeRotatingWriter, Target};
 use marram_token_exchange::TokenExchange;
@@ -19,6 +20,7 @@ pub use arguments::Arguments;
 pub use marram_nucleus::NUCLEUS_VERSION;
 
 use failure::Failure;
+use restart::Itself;
 
 /// Blocking threads come and go with file and resolver work; idle ones cost memory.
 const BLOCKING_THREADS: usize = 4;
@@ -27,29 +29,45 @@ const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(1);
 /// What it was writing is found half-written at the next start, as after a power cut.
 const LAST_WORK: Duration = Duration::from_millis(500);
 
-/// Runs the device until SIGTERM or SIGINT.
+/// Why the nucleus has stopped, in good order.
+enum End {
+    /// A signal.
+    Signal,
+    /// A deployment wants another start.
+    Restart(Restart),
+}
+
+/// Runs the device until SIGTERM or SIGINT. A deployment may start it again on the way, by
+/// replacing this process with itself.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(BLOCKING_THREAD_IDLE)
-        .build();
-    let outcome = match runtime {
-        Ok(runtime) => {
-            let outcome = runtime.block_on(serve(arguments));
-            runtime.shutdown_timeout(LAST_WORK);
-            outcome
-        }
-        Err(error) => Err(Failure::Runtime(error)),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run_to_end(&arguments) {
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-async fn serve(arguments: Arguments) -> Result<(), Failure> {
-    let stop = tokio::spawn(marram_os::signal::termination());
+fn run_to_end(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let itself = Itself::now().map_err(Failure::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_THREAD_IDLE)
+        .build()
+        .map_err(Failure::Runtime)?;
+    let end = runtime.block_on(serve(arguments));
+    runtime.shutdown_timeout(LAST_WORK);
+    match end? {
+        End::Signal => Ok(ExitCode::SUCCESS),
+        End::Restart(Restart::Nucleus) => Err(itself.start_again()),
+        End::Restart(Restart::Device) => {
+            restart::reboot(arguments.reboot_command.as_deref());
+            Ok(ExitCode::from(failure::REBOOT))
+        }
+    }
+}
+
+async fn serve(arguments: &Arguments) -> Result<End, Failure> {
+    let mut signal = tokio::spawn(marram_os::signal::termination());
     let settings = NucleusSettings {
         root: arguments.root()?,
         init: arguments.initial_config()?,
@@ -70,9 +88,19 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.ready_file {
         ready::write(path, &nucleus)?;
     }
-    let signal = stop.await;
-    tracing::info!(?signal, "stopping");
+    let end = tokio::select! {
+        signal = &mut signal => {
+            tracing::info!(?signal, "stopping");
+            End::Signal
+        }
+        restart = nucleus.restart_wanted() => {
+            tracing::info!(?restart, "stopping, to start again");
+            End::Restart(restart)
+        }
+    };
     nucleus.stop().await;
     reaper.abort();
-    Ok(())
+    // Asked to end while stopping: it was heard, and must not be lost in the next process.
+    let is_asked_to_end = matches!(end, End::Restart(Restart::Nucleus)) && signal.is_finished();
+    Ok(if is_asked_to_end { End::Signal } else { end })
 }

@@ -10,7 +10,8 @@ use clap::Parser;
     name = "marramd",
     version,
     after_help = "Exit codes:  0 stopped in good order, 1 failed, 64 bad arguments or \
-                  configuration, 69 the root is in use\n\
+                  configuration, 69 the root is in use, 100 start it again, 101 restart the \
+                  device, which a bootstrap step asked for\n\
                   A device is made with:  marram core provision --help"
 )]
 struct Program {

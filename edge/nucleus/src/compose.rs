@@ -6,7 +6,9 @@
 //! configuration alone says what the device does (recipes and deployments, B5.4 to B5.6, A6).
 
 mod attributes;
+mod checks;
 mod interpolation;
+mod restart;
 pub mod services;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,9 @@ use marram_recipe::platform::Attributes;
 use serde_json::{Map, Value, json};
 
 pub use attributes::device_attributes;
+pub use checks::CheckNucleus;
+pub use restart::RestartNeeds;
+pub(crate) use restart::needs_bootstrap;
 
 use crate::config::{
     ChangeConfig, ConfigStore, ResolveConfiguration, ResolvedConfig, Transaction,

@@ -82,6 +82,14 @@ pub struct ConfigSnapshot {
 #[derive(Debug, Clone, PartialEq)]
 struct SnapshotRoot(Arc<Node>);
 
+impl ConfigSnapshot {
+    /// The value at `path` at that moment.
+    pub fn get(&self, path: &[&str]) -> Option<Value> {
+        let SnapshotRoot(root) = &self.root;
+        Some(root.find(path)?.to_value())
+    }
+}
+
 /// A node with what a reader may want to know of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigNode {

@@ -4,6 +4,7 @@
 //! next, [`groups`] which group brought what; all three are pure. [`engine`] runs them, and
 //! [`current`] is what survives a restart.
 
+pub mod bootstrap;
 pub mod current;
 pub(crate) mod delivery;
 pub mod engine;

@@ -17,4 +17,4 @@ pub mod paths;
 pub mod resolve;
 pub mod supervisor;
 
-pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, StartNucleus};
+pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, Restart, StartNucleus};

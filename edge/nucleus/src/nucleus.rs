@@ -7,6 +7,7 @@ mod cli_access;
 mod cloud_side;
 mod inventory;
 mod reports;
+mod restart;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -35,6 +36,8 @@ use crate::supervisor::tokens::Tokens;
 use crate::supervisor::{StartSupervisor, Supervisor, SupervisorSettings};
 use cli_access::CliAccess;
 use cloud_side::{CloudSide, Device};
+pub use restart::Restart;
+pub(crate) use restart::RestartSwitch;
 
 /// The version of Greengrass's nucleus whose behaviour this one has: what components read as
 /// `GGC_VERSION`, and what requirements on `aws.greengrass.Nucleus` are held against.
@@ -141,6 +144,7 @@ pub struct Nucleus {
     supervisor: Supervisor,
     ipc: IpcServer,
     cloud: CloudSide,
+    restart: RestartSwitch,
     tasks: Vec<JoinHandle<()>>,
     /// Held for as long as the nucleus runs.
     _lock: File,
@@ -175,7 +179,10 @@ impl Nucleus {
             natives: natives.clone(),
             paths: paths.clone(),
             clock: Arc::clone(&clock),
+            restart: RestartSwitch::default(),
         };
+        let interrupted = device.state.current();
+        let restart = device.restart.clone();
         let (deployments, commands) = Deployments::channel();
         let cli = CliBackend {
             supervisor: supervisor.clone(),
@@ -203,8 +210,11 @@ impl Nucleus {
             cli: Some(cli),
             clock,
         })?;
-        supervisor.apply(service_specs(&config, &natives));
-        let cloud = cloud.deploy(deployments, commands);
+        // A deployment that restarted the nucleus may have to run something before any component.
+        if !interrupted.as_ref().is_some_and(|current| current.machine.restarts()) {
+            supervisor.apply(service_specs(&config, &natives));
+        }
+        let cloud = cloud.deploy(deployments, commands, interrupted);
         access.grant();
         let effective = config.clone();
         let tasks = vec![
@@ -212,12 +222,18 @@ impl Nucleus {
             tokio::spawn(access.follow_changes()),
         ];
         tracing::info!(root = %paths.root().display(), version = NUCLEUS_VERSION, "nucleus started");
-        Ok(Self { ipc_socket, config, supervisor, ipc, cloud, tasks, _lock: lock })
+        Ok(Self { ipc_socket, config, supervisor, ipc, cloud, restart, tasks, _lock: lock })
     }
 
     /// Where components connect.
     pub fn ipc_socket(&self) -> &Path {
         &self.ipc_socket
+    }
+
+    /// Waits until a deployment wants the nucleus or the device to start again. It goes on after
+    /// the next start; stop this nucleus first.
+    pub async fn restart_wanted(&self) -> Restart {
+        self.restart.asked().await
     }
 
     /// Stops components first, in the order of their dependencies, then everything else.

@@ -11,6 +11,7 @@ mod core;
 mod entry;
 pub mod environment;
 mod events;
+pub mod once;
 mod output;
 mod process;
 mod requests;
@@ -31,7 +32,7 @@ use marram_os::cgroup::Cgroups;
 use marram_os::clock::SharedClock;
 use marram_os::file::{WriteFile, create_dir_all_mode};
 use marram_os::process::end_leftovers;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 
 pub use resources::{PauseComponent, ResumeComponent};
@@ -213,15 +214,30 @@ impl Supervisor {
         self.shared.core().resume(name)
     }
 
-    /// Stops everything, dependers first, and kills what has not stopped after `budget`. Nothing
-    /// can be applied afterwards.
+    /// Whether components find this program.
+    pub fn has_program(&self, program: &str) -> bool {
+        self.shared.core().has_program(program)
+    }
+
+    /// Stops everything, dependers first, and kills what has not stopped after `budget`. What is
+    /// applied afterwards starts anew.
+    pub async fn halt(&self, budget: Duration) {
+        let halted = self.shared.core().halt();
+        self.kill_after(budget, halted).await;
+    }
+
+    /// As [`Self::halt`], for good: nothing can be applied afterwards.
     pub async fn stop_all(&self, budget: Duration) {
         let stopped = self.shared.core().stop_all();
+        self.kill_after(budget, stopped).await;
+        self.shared.board.stop();
+    }
+
+    async fn kill_after(&self, budget: Duration, stopped: oneshot::Receiver<()>) {
         if tokio::time::timeout(budget, stopped).await.is_err() {
             tracing::warn!(?budget, "components did not stop in time and are killed");
             self.shared.core().kill_all();
         }
-        self.shared.board.stop();
     }
 }
 

@@ -181,6 +181,8 @@ class Core:
         self.root = self.folder / thing
         self.ready_file = self.folder / f"{thing}.ready"
         self.process = None
+        self.program = BIN / "marramd"
+        self.options = []
         arguments = ["core", "provision", "--ready-file", cloud.ready_file]
         arguments += ["--thing", thing, "--root", self.root]
         for group in self.groups:
@@ -190,7 +192,7 @@ class Core:
     def start(self, **environment):
         self.ready_file.unlink(missing_ok=True)
         self.process = Process(
-            [BIN / "marramd", "--root", self.root, "--ready-file", self.ready_file],
+            [self.program, "--root", self.root, "--ready-file", self.ready_file, *self.options],
             self.folder / f"{self.thing}.out",
             environment,
         ).start()
@@ -207,6 +209,10 @@ class Core:
 
     def kill(self):
         self.process.kill()
+
+    def starts(self):
+        """How often the nucleus has started on this root."""
+        return self.log("greengrass").count("nucleus started")
 
     def log(self, component):
         """A component's log so far."""

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{MAIN, SERVICES};
 use crate::component::NativeComponent;
-use crate::config::{ConfigStore, is_builtin_service};
+use crate::config::{ConfigSnapshot, ConfigStore, is_builtin_service};
 use crate::resolve::NUCLEUS;
 use crate::supervisor::{ServiceKind, ServiceSet, ServiceSpec};
 
@@ -21,8 +21,27 @@ pub type Natives = BTreeMap<&'static str, Arc<dyn NativeComponent>>;
 /// already. An entry that cannot be read is left out and logged: it must not keep the others from
 /// running.
 pub fn service_specs(config: &ConfigStore, natives: &Natives) -> ServiceSet {
+    let mut specs = specs_of(deployed(config.get(&[SERVICES])), natives);
+    // The nucleus runs: who depends on it waits for nothing.
+    let names: BTreeSet<ComponentName> = specs.keys().cloned().collect();
+    for spec in specs.values_mut() {
+        spec.dependencies.retain(|on, _| names.contains(on));
+    }
+    specs
+}
+
+/// Components that were deployed `then` and are no longer.
+pub fn specs_gone(then: &ConfigSnapshot, config: &ConfigStore, natives: &Natives) -> ServiceSet {
+    let mut gone = specs_of(deployed(then.get(&[SERVICES])), natives);
+    for (name, _) in deployed(config.get(&[SERVICES])) {
+        gone.remove(&name);
+    }
+    gone
+}
+
+fn specs_of(deployed: Vec<(ComponentName, Map<String, Value>)>, natives: &Natives) -> ServiceSet {
     let mut specs = ServiceSet::new();
-    for (name, service) in deployed(config) {
+    for (name, service) in deployed {
         match read_spec(&name, &service, natives) {
             Ok(spec) => {
                 specs.insert(name, spec);
@@ -32,17 +51,12 @@ pub fn service_specs(config: &ConfigStore, natives: &Natives) -> ServiceSet {
             }
         }
     }
-    // The nucleus runs: who depends on it waits for nothing.
-    let names: BTreeSet<ComponentName> = specs.keys().cloned().collect();
-    for spec in specs.values_mut() {
-        spec.dependencies.retain(|on, _| names.contains(on));
-    }
     specs
 }
 
 /// The versions that run, the nucleus included if it was deployed.
 pub fn running_versions(config: &ConfigStore) -> BTreeMap<ComponentName, Version> {
-    let versions = services(config)
+    let versions = services(config.get(&[SERVICES]))
         .into_iter()
         .filter_map(|(name, service)| Some((name.parse().ok()?, version_at(&service, "version")?)));
     versions.collect()
@@ -51,7 +65,7 @@ pub fn running_versions(config: &ConfigStore) -> BTreeMap<ComponentName, Version
 /// The versions that the package store must keep: each component's, and the one before it.
 pub fn kept_versions(config: &ConfigStore) -> BTreeMap<ComponentName, BTreeSet<Version>> {
     let mut kept: BTreeMap<ComponentName, BTreeSet<Version>> = BTreeMap::new();
-    for (name, service) in services(config) {
+    for (name, service) in services(config.get(&[SERVICES])) {
         let Ok(name) = name.parse() else { continue };
         let versions = ["version", "previousVersion"].map(|key| version_at(&service, key));
         kept.entry(name).or_default().extend(versions.into_iter().flatten());
@@ -61,16 +75,17 @@ pub fn kept_versions(config: &ConfigStore) -> BTreeMap<ComponentName, BTreeSet<V
 
 /// What each deployed component needs, for the question which deployment brought what.
 pub fn dependencies(config: &ConfigStore) -> BTreeMap<ComponentName, BTreeSet<ComponentName>> {
-    let components = services(config).into_iter().filter_map(|(name, service)| {
+    let services = services(config.get(&[SERVICES])).into_iter();
+    let components = services.filter_map(|(name, service)| {
         let needs = read_dependencies(&service).into_keys().collect();
         Some((name.parse().ok()?, needs))
     });
     components.collect()
 }
 
-/// Every deployed component that the supervisor runs.
-fn deployed(config: &ConfigStore) -> Vec<(ComponentName, Map<String, Value>)> {
-    let deployed = services(config).into_iter().filter_map(|(name, service)| {
+/// Every deployed component in `tree`, all of `services`, that the supervisor runs.
+fn deployed(tree: Option<Value>) -> Vec<(ComponentName, Map<String, Value>)> {
+    let deployed = services(tree).into_iter().filter_map(|(name, service)| {
         let is_component = service.contains_key("version")
             && service.contains_key("lifecycle")
             && !name.eq_ignore_ascii_case(NUCLEUS);
@@ -79,9 +94,9 @@ fn deployed(config: &ConfigStore) -> Vec<(ComponentName, Map<String, Value>)> {
     deployed.collect()
 }
 
-/// Every entry of `services` that is no built-in.
-fn services(config: &ConfigStore) -> Vec<(String, Map<String, Value>)> {
-    let Some(Value::Object(services)) = config.get(&[SERVICES]) else { return Vec::new() };
+/// Every entry of `tree`, all of `services`, that is no built-in.
+fn services(tree: Option<Value>) -> Vec<(String, Map<String, Value>)> {
+    let Some(Value::Object(services)) = tree else { return Vec::new() };
     let entries = services.into_iter().filter_map(|(name, service)| match service {
         Value::Object(service) if !is_builtin_service(&name) && name != MAIN => {
             Some((name, service))
@@ -124,7 +139,7 @@ fn read_spec(
 }
 
 /// `name:HARD`, `name:SOFT`, any beginning of these, or only the name, which means hard (A4.4).
-fn read_dependencies(service: &Map<String, Value>) -> BTreeMap<ComponentName, DependencyType> {
+pub fn read_dependencies(service: &Map<String, Value>) -> BTreeMap<ComponentName, DependencyType> {
     let Some(Value::Array(list)) = service.get("dependencies") else { return BTreeMap::new() };
     let read = |text: &str| {
         let (name, word) = text.split_once(':').unwrap_or((text, ""));

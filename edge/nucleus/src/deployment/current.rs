@@ -6,6 +6,7 @@ use marram_model::ComponentName;
 use marram_model::deployment::{DeploymentDocument, FailureHandlingPolicy};
 use serde::{Deserialize, Serialize};
 
+use super::bootstrap::BootstrapTasks;
 use super::local::Folders;
 use super::machine::{Machine, OnFailure};
 use super::request::{Request, Source};
@@ -29,6 +30,12 @@ pub struct Current {
     /// Folders that a local deployment brings; `None` once they are copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folders: Option<Folders>,
+    /// Bootstrap steps on the way.
+    #[serde(default, skip_serializing_if = "BootstrapTasks::is_empty")]
+    pub bootstrap: BootstrapTasks,
+    /// Bootstrap steps on the way back.
+    #[serde(default, skip_serializing_if = "BootstrapTasks::is_empty")]
+    pub rollback_bootstrap: BootstrapTasks,
 }
 
 impl Current {
@@ -45,6 +52,8 @@ impl Current {
             membership: None,
             broken_before: BTreeSet::new(),
             folders: None,
+            bootstrap: BootstrapTasks::default(),
+            rollback_bootstrap: BootstrapTasks::default(),
         }
     }
 

@@ -8,7 +8,9 @@
 //! - nothing on the device has changed before [`Step::Apply`] is done, so a failure or a cancel
 //!   up to then ends in `FAILED_NO_STATE_CHANGE` or `CANCELED`;
 //! - from then on a cancel is refused and the true result is reported
-//!   (recipes and deployments, B2, "Recommend").
+//!   (recipes and deployments, B2, "Recommend");
+//! - a deployment that restarts the nucleus goes back on failure whatever its policy says, and the
+//!   way back restarts the nucleus too (B5.9).
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use marram_model::error_code::ErrorCode;
 use marram_model::status::DetailedStatus;
 use serde::{Deserialize, Serialize};
 
-/// What a deployment does, in this order; the last two only to go back.
+/// What a deployment does, in this order; those from [`Step::Restore`] on only to go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Step {
@@ -29,12 +31,20 @@ pub enum Step {
     Prepare,
     /// Write the new configuration in one transaction.
     Apply,
+    /// Stop all components and run the bootstrap steps; only of a deployment that restarts.
+    Bootstrap,
+    /// Start the nucleus, or the device, again; only of a deployment that restarts.
+    Restart,
     /// Wait until every component has reached its desired state.
     Settle,
     /// Stop what is no longer wanted.
     Remove,
     /// Write the configuration of before back, in one transaction.
     Restore,
+    /// Run the bootstrap steps of the restored components that ask for it.
+    BootstrapRestored,
+    /// Start the nucleus with the configuration of before.
+    RestartRestored,
     /// Wait until the restored components run again.
     SettleRestored,
 }
@@ -57,6 +67,10 @@ pub struct Deadlines {
     pub prepare: Duration,
     /// Writing configuration, either way.
     pub write: Duration,
+    /// Stopping all components, and all bootstrap steps together; each has its own `Timeout` too.
+    pub bootstrap: Duration,
+    /// Until this process has ended, which a restart begins with.
+    pub restart: Duration,
     /// All components' install, startup and retries together.
     pub settle: Duration,
     /// Stopping what is no longer wanted.
@@ -71,6 +85,8 @@ impl Default for Deadlines {
             resolve: minutes(30),
             prepare: minutes(12 * 60),
             write: minutes(2),
+            bootstrap: minutes(12 * 60),
+            restart: minutes(5),
             settle: minutes(60),
             remove: minutes(5),
         }
@@ -85,6 +101,8 @@ impl Deadlines {
             Step::Resolve => self.resolve,
             Step::Prepare => self.prepare,
             Step::Apply | Step::Restore => self.write,
+            Step::Bootstrap | Step::BootstrapRestored => self.bootstrap,
+            Step::Restart | Step::RestartRestored => self.restart,
             Step::Settle | Step::SettleRestored => self.settle,
             Step::Remove => self.remove,
         }
@@ -169,6 +187,12 @@ pub struct Machine {
     /// Why it is going back, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+    /// Whether the nucleus is started again on the way, and on the way back.
+    #[serde(default)]
+    restarts: bool,
+    /// Whether something on the way back has failed.
+    #[serde(default)]
+    rollback_failed: bool,
     #[serde(default)]
     over: bool,
 }
@@ -176,7 +200,25 @@ pub struct Machine {
 impl Machine {
     /// A deployment that has done nothing yet; [`Machine::resume`] says what to do first.
     pub fn new(on_failure: OnFailure) -> Self {
-        Self { step: Step::Gather, on_failure, failure: None, over: false }
+        Self {
+            step: Step::Gather,
+            on_failure,
+            failure: None,
+            restarts: false,
+            rollback_failed: false,
+            over: false,
+        }
+    }
+
+    /// What is about to be applied needs another start of the nucleus (B5.7.1).
+    pub fn require_restart(&mut self) {
+        self.restarts = true;
+    }
+
+    /// Whether the nucleus is started again on the way. Its components are then started by the
+    /// deployment, and not by the nucleus.
+    pub fn restarts(&self) -> bool {
+        self.restarts
     }
 
     /// The step under way.
@@ -216,10 +258,17 @@ impl Machine {
             Step::Gather => Step::Resolve,
             Step::Resolve => Step::Prepare,
             Step::Prepare => Step::Apply,
-            Step::Apply => Step::Settle,
+            Step::Apply if self.restarts => Step::Bootstrap,
+            Step::Bootstrap => Step::Restart,
+            Step::Apply | Step::Restart => Step::Settle,
             Step::Settle => Step::Remove,
-            Step::Restore => Step::SettleRestored,
+            Step::Restore if self.restarts => Step::BootstrapRestored,
+            Step::BootstrapRestored => Step::RestartRestored,
+            Step::Restore | Step::RestartRestored => Step::SettleRestored,
             Step::Remove => return self.finish(Ending::Succeeded),
+            Step::SettleRestored if self.rollback_failed => {
+                return self.finish_failed(DetailedStatus::FailedUnableToRollback);
+            }
             Step::SettleRestored => {
                 return self.finish_failed(DetailedStatus::FailedRollbackComplete);
             }
@@ -233,16 +282,22 @@ impl Machine {
                 self.failure = Some(failure);
                 self.finish_failed(DetailedStatus::FailedNoStateChange)
             }
-            Step::Settle | Step::Remove => {
+            Step::Bootstrap | Step::Restart | Step::Settle | Step::Remove => {
                 self.failure = Some(failure);
                 match self.on_failure {
-                    OnFailure::Rollback => self.run(Step::Restore),
-                    OnFailure::DoNothing => {
+                    OnFailure::DoNothing if !self.restarts => {
                         self.finish_failed(DetailedStatus::FailedRollbackNotRequested)
                     }
+                    OnFailure::Rollback | OnFailure::DoNothing => self.run(Step::Restore),
                 }
             }
-            Step::Restore | Step::SettleRestored => {
+            // The configuration is back already: the nucleus and the components follow it.
+            Step::BootstrapRestored => {
+                self.add_rollback_failure(failure);
+                self.rollback_failed = true;
+                self.run(Step::RestartRestored)
+            }
+            Step::Restore | Step::RestartRestored | Step::SettleRestored => {
                 self.add_rollback_failure(failure);
                 self.finish_failed(DetailedStatus::FailedUnableToRollback)
             }

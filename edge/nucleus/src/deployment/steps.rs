@@ -4,6 +4,7 @@ mod apply;
 mod local;
 mod outcome;
 mod prepare;
+mod restart;
 mod settle;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::cloud::status_publisher::StatusPublisher;
 use crate::cloud::{DataPlane, DeploymentStatusUpdate};
 use crate::compose::services::Natives;
 use crate::config::ConfigStore;
+use crate::nucleus::RestartSwitch;
 use crate::packages::PackageStore;
 use crate::paths::NucleusPaths;
 use crate::resolve::Resolution;
@@ -51,6 +53,7 @@ pub(crate) struct NucleusSteps {
     pub(crate) clock: SharedClock,
     /// What Resolve found, for Prepare and Apply; found again after a restart.
     pub(crate) resolution: Mutex<Option<Resolution>>,
+    pub(crate) restart: RestartSwitch,
 }
 
 impl Steps for NucleusSteps {
@@ -86,9 +89,15 @@ impl Steps for NucleusSteps {
             Step::Resolve => self.resolve(current).await,
             Step::Prepare => self.prepare().await,
             Step::Apply => self.apply(current),
+            Step::Bootstrap => self.bootstrap(current).await,
+            Step::Restart => self.start_again(current, current.bootstrap.final_restart()).await,
             Step::Settle => self.settle().await,
-            Step::Remove => self.remove_unwanted().await,
+            Step::Remove => self.remove(current).await,
             Step::Restore => self.restore(current),
+            Step::BootstrapRestored => self.bootstrap_restored(current).await,
+            Step::RestartRestored => {
+                self.start_again(current, current.rollback_bootstrap.final_restart()).await
+            }
             Step::SettleRestored => self.settle_restored(current).await,
         }
     }
@@ -119,6 +128,7 @@ impl Steps for NucleusSteps {
 
     async fn ended(&self, current: &Current, outcome: &DeploymentOutcome) {
         self.close_books(current, outcome).await;
+        self.run_what_was_halted(current);
         if let Some(fleet_status) = &self.fleet_status {
             fleet_status.deployment_ended(outcome::for_fleet_status(current, outcome)).await;
         }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use super::NUCLEUS_VERSION;
+use super::{NUCLEUS_VERSION, RestartSwitch};
 use crate::cloud::fleet_status::DeviceDescription;
 use crate::cloud::settings::ReadIdentity;
 use crate::cloud::status_publisher::{StatusPublisher, StatusPublisherSettings};
@@ -44,6 +44,7 @@ pub(super) struct Device {
     pub(super) natives: Natives,
     pub(super) paths: NucleusPaths,
     pub(super) clock: SharedClock,
+    pub(super) restart: RestartSwitch,
 }
 
 /// A connection that is made, or none on a device without a cloud; nothing is deployed yet.
@@ -112,10 +113,14 @@ impl CloudSide {
 
 impl Connected {
     /// Starts to deploy, with what was under way when the device stopped.
-    pub(super) fn deploy(self, deployments: Deployments, commands: Commands) -> CloudSide {
+    pub(super) fn deploy(
+        self,
+        deployments: Deployments,
+        commands: Commands,
+        interrupted: Option<Current>,
+    ) -> CloudSide {
         let Self { device, cloud } = self;
         let outcome_added = Arc::new(Notify::new());
-        let interrupted = device.state.current();
         device.forget_waiting(interrupted.as_ref());
         let steps = Arc::new(NucleusSteps {
             config: device.config.clone(),
@@ -129,6 +134,7 @@ impl Connected {
             outcome_added: Arc::clone(&outcome_added),
             clock: Arc::clone(&device.clock),
             resolution: Mutex::default(),
+            restart: device.restart.clone(),
         });
         let engine = engine::start(steps, Deadlines::default(), commands, interrupted);
         let mut tasks = vec![engine];

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::ipc::tests::client::{Client, Failure};
 
+mod restart;
+
 const NAME: &str = "com.example.Local";
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -31,14 +33,20 @@ impl Offline {
     }
 
     fn recipe(&self, version: &str, run: &str) {
+        self.recipe_of(NAME, version, json!({"run": run}));
+    }
+
+    fn recipe_of(&self, name: &str, version: &str, lifecycle: Value) {
         let recipe = json!({
             "RecipeFormatVersion": "2020-01-25",
-            "ComponentName": NAME,
+            "ComponentName": name,
             "ComponentVersion": version,
             "ComponentConfiguration": {"DefaultConfiguration": {"rate": 1, "kept": true}},
-            "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": run}}],
+            "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": lifecycle}],
         });
-        fs::write(self.recipes.path().join(format!("{version}.json")), recipe.to_string()).unwrap();
+        let prefix = if name == NAME { String::new() } else { format!("{name}-") };
+        let file = self.recipes.path().join(format!("{prefix}{version}.json"));
+        fs::write(file, recipe.to_string()).unwrap();
     }
 
     async fn create(&mut self, mut request: Value) -> String {

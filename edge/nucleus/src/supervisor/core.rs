@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::board::Board;
 use super::entry::{Closing, Entry, definition_of};
-use super::events::Events;
+use super::events::{Events, Listener};
 use super::output::ComponentOutput;
 use super::process::{self, Task};
 use super::runner::{Order, Runner, Started};
@@ -169,10 +169,8 @@ impl Core {
     }
 
     fn create(&mut self, name: ComponentName, spec: ServiceSpec) {
-        self.last_instance += 1;
-        let logs = self.runner.paths.logs();
-        let output = ComponentOutput::new(name.clone(), logs, Arc::clone(&self.runner.clock));
-        let mut entry = Entry::new(spec, self.last_instance, output, self.cgroups.clone());
+        let (instance, output) = (self.next_instance(), self.output_of(&name));
+        let mut entry = Entry::new(spec, instance, output, self.cgroups.clone());
         entry.token = self.issue_token(&name);
         let status = entry.machine.status().clone();
         self.components.insert(name.clone(), entry);
@@ -180,8 +178,30 @@ impl Core {
         self.post(&name);
     }
 
+    pub(super) fn next_instance(&mut self) -> u64 {
+        self.last_instance += 1;
+        self.last_instance
+    }
+
+    pub(super) fn output_of(&self, name: &ComponentName) -> ComponentOutput {
+        let logs = self.runner.paths.logs();
+        ComponentOutput::new(name.clone(), logs, Arc::clone(&self.runner.clock))
+    }
+
+    pub(super) fn start(&self, order: Order) -> Started {
+        self.runner.start(order)
+    }
+
+    pub(super) fn has_program(&self, program: &str) -> bool {
+        self.runner.has_program(program)
+    }
+
+    pub(super) fn revoke_token(&self, name: &ComponentName) {
+        self.runner.tokens.revoke(name);
+    }
+
     /// Without random numbers the component runs, but cannot prove who it is.
-    fn issue_token(&self, name: &ComponentName) -> String {
+    pub(super) fn issue_token(&self, name: &ComponentName) -> String {
         self.runner.tokens.issue(name).unwrap_or_else(|error: IssueToken| {
             tracing::error!(component = %name, %error, "the component gets no token");
             String::new()
@@ -268,7 +288,8 @@ impl Core {
 
     fn events_of(&self, name: &ComponentName) -> Option<Events> {
         let instance = self.components.get(name)?.instance;
-        Some(Events { component: name.clone(), instance, shared: self.shared.clone() })
+        let listener = Listener::Machine(self.shared.clone());
+        Some(Events { component: name.clone(), instance, listener })
     }
 
     /// A component reached a state; a new instance of it, one that installs again, also gets a new

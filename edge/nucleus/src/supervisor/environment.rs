@@ -86,7 +86,7 @@ impl Layers<'_> {
             .filter(|(name, _)| inherits(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        all.insert("PATH".to_owned(), with_system_folders(all.get("PATH").map_or("", |p| p)));
+        all.insert("PATH".to_owned(), component_path(self.inherited));
         all.insert("HOME".to_owned(), self.home.to_string_lossy().into_owned());
         for layer in [self.device, self.shared].into_iter().chain(self.recipe) {
             let is_recipe = self.recipe.iter().any(|recipe| std::ptr::eq(*recipe, layer));
@@ -169,7 +169,9 @@ fn proxy_url(url: &str, username: &str, password: &str) -> Option<String> {
     }
 }
 
-fn with_system_folders(path: &str) -> String {
+/// The PATH of components: the nucleus's own, and the system's folders in any case.
+pub(super) fn component_path(inherited: &Variables) -> String {
+    let path = inherited.get("PATH").map_or("", |path| path);
     let mut folders: Vec<&str> = path.split(':').filter(|folder| !folder.is_empty()).collect();
     for folder in SYSTEM_FOLDERS {
         if !folders.contains(&folder) {

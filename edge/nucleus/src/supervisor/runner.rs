@@ -93,6 +93,11 @@ impl Runner {
         }
     }
 
+    /// Whether components find this program.
+    pub(super) fn has_program(&self, program: &str) -> bool {
+        skip_if::is_on_path(program, &environment::component_path(&self.inherited))
+    }
+
     fn start_script(
         &self,
         script: &str,

@@ -11,17 +11,19 @@ use crate::paths::NucleusPaths;
 /// Whether the step has nothing to do. PATH and HOME are those of the nucleus, in `inherited`.
 pub(super) fn holds(skip_if: &SkipIf, inherited: &Variables, paths: &NucleusPaths) -> bool {
     let is_true = match &skip_if.condition {
-        Condition::OnPath(program) => is_on_path(program, inherited),
+        Condition::OnPath(program) => {
+            is_on_path(program, inherited.get("PATH").map_or("", |path| path))
+        }
         Condition::Exists(file) => expand(file, inherited, paths).exists(),
     };
     is_true != skip_if.negated
 }
 
-fn is_on_path(program: &str, inherited: &Variables) -> bool {
+/// Whether a program is in one of the folders of `path`, or is itself the path of one.
+pub(super) fn is_on_path(program: &str, path: &str) -> bool {
     if program.contains('/') {
         return is_executable(Path::new(program));
     }
-    let path = inherited.get("PATH").map_or("", |path| path);
     std::env::split_paths(path).any(|folder| is_executable(&folder.join(program)))
 }
 

@@ -21,6 +21,7 @@ struct FakeSteps {
     saved: Mutex<Vec<Option<String>>>,
     failing: Mutex<BTreeMap<Step, &'static str>>,
     holding: Mutex<Option<Step>>,
+    restarts: bool,
     changed: Notify,
 }
 
@@ -40,6 +41,9 @@ impl Steps for FakeSteps {
     async fn run(&self, step: Step, current: &mut Current) -> Result<(), Failure> {
         self.ran.lock().unwrap().push((current.key().to_owned(), step));
         self.changed.notify_waiters();
+        if step == Step::Apply && self.restarts {
+            current.machine.require_restart();
+        }
         let held = *self.holding.lock().unwrap() == Some(step);
         if held {
             std::future::pending::<()>().await;
@@ -188,23 +192,29 @@ async fn an_unreadable_document_is_reported_and_does_not_block_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_save_a_restart_ends_the_deployment() {
-    let steps = Arc::new(FakeSteps::default());
-    steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
-    let deployments = started(&steps);
-    deployments.offer(job("a")).await;
-    steps.until(|s| s.has_ended("a")).await;
-    let saved: Vec<String> = steps.saved.lock().unwrap().iter().flatten().cloned().collect();
-    assert!(saved.len() >= 7, "each step is saved before it begins");
-    for position in saved {
-        let steps = Arc::new(FakeSteps::default());
-        steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
-        let interrupted: Current = serde_json::from_str(&position).unwrap();
-        let (_deployments, commands) = Deployments::channel();
-        start(Arc::clone(&steps), Deadlines::default(), commands, Some(interrupted));
+    for restarts in [false, true] {
+        let broken = || {
+            let steps = FakeSteps { restarts, ..FakeSteps::default() };
+            steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
+            Arc::new(steps)
+        };
+        let steps = broken();
+        let deployments = started(&steps);
+        deployments.offer(job("a")).await;
         steps.until(|s| s.has_ended("a")).await;
-        let reported = steps.reported.lock().unwrap();
-        let outcome = &reported.last().unwrap().1;
-        assert_eq!(outcome.detailed, Some(DetailedStatus::FailedRollbackComplete));
-        assert_eq!(outcome.failure_cause.as_deref(), Some("B is BROKEN"), "from {position}");
+        let saved: Vec<String> = steps.saved.lock().unwrap().iter().flatten().cloned().collect();
+        let expected = if restarts { 11 } else { 7 };
+        assert_eq!(saved.len(), expected, "each step is saved before it begins");
+        for position in saved {
+            let steps = broken();
+            let interrupted: Current = serde_json::from_str(&position).unwrap();
+            let (_deployments, commands) = Deployments::channel();
+            start(Arc::clone(&steps), Deadlines::default(), commands, Some(interrupted));
+            steps.until(|s| s.has_ended("a")).await;
+            let reported = steps.reported.lock().unwrap();
+            let outcome = &reported.last().unwrap().1;
+            assert_eq!(outcome.detailed, Some(DetailedStatus::FailedRollbackComplete));
+            assert_eq!(outcome.failure_cause.as_deref(), Some("B is BROKEN"), "from {position}");
+        }
     }
 }

@@ -10,7 +10,17 @@ fn failure(cause: &str) -> Failure {
 
 /// A machine brought to `step` by nothing but successes (and one failure for the way back).
 fn at(step: Step, on_failure: OnFailure) -> Machine {
+    bring(Machine::new(on_failure), step)
+}
+
+/// The same of a deployment that restarts the nucleus.
+fn restarting_at(step: Step, on_failure: OnFailure) -> Machine {
     let mut machine = Machine::new(on_failure);
+    machine.require_restart();
+    bring(machine, step)
+}
+
+fn bring(mut machine: Machine, step: Step) -> Machine {
     machine.resume();
     while machine.step() != step {
         let event = if machine.step() == Step::Remove {
@@ -42,6 +52,40 @@ fn steps_follow_in_order_to_success() {
     use Step::*;
     assert_eq!(steps, [Gather, Resolve, Prepare, Apply, Settle, Remove]);
     assert_eq!(action, Action::Finish(Ending::Succeeded));
+}
+
+#[test]
+fn b5_9_a_restart_comes_between_the_configuration_and_the_components_both_ways() {
+    let mut machine = restarting_at(Step::Apply, OnFailure::Rollback);
+    let mut steps = Vec::new();
+    let mut event = Event::Done;
+    while let Action::Run(step) = machine.handle(event) {
+        steps.push(step);
+        event = if step == Step::Remove { Event::Failed(failure("x")) } else { Event::Done };
+    }
+    use Step::*;
+    let forward = [Bootstrap, Restart, Settle, Remove];
+    let back = [Restore, BootstrapRestored, RestartRestored, SettleRestored];
+    assert_eq!(steps, [forward, back].concat());
+}
+
+#[test]
+fn b5_9_a_deployment_that_restarts_goes_back_whatever_its_policy() {
+    for step in [Step::Bootstrap, Step::Restart, Step::Settle, Step::Remove] {
+        let mut machine = restarting_at(step, OnFailure::DoNothing);
+        assert_eq!(machine.handle(Event::Failed(failure("x"))), Action::Run(Step::Restore));
+    }
+}
+
+#[test]
+fn b5_9_a_failing_bootstrap_of_the_rollback_still_brings_the_old_components_up() {
+    let mut machine = restarting_at(Step::BootstrapRestored, OnFailure::Rollback);
+    let action = machine.handle(Event::Failed(failure("exit 1")));
+    assert_eq!(action, Action::Run(Step::RestartRestored));
+    let saved = serde_json::to_string(&machine).unwrap();
+    let mut machine: Machine = serde_json::from_str(&saved).unwrap();
+    assert_eq!(machine.handle(Event::Done), Action::Run(Step::SettleRestored));
+    assert_eq!(detail(machine.handle(Event::Done)), DetailedStatus::FailedUnableToRollback);
 }
 
 #[test]
@@ -101,6 +145,18 @@ fn a_restart_starts_over_before_apply_and_carries_on_after() {
         let mut machine: Machine = serde_json::from_str(&saved).unwrap();
         assert_eq!(machine.resume(), Action::Run(resumed_in), "killed in {killed_in:?}");
     }
+    for step in [
+        Step::Bootstrap,
+        Step::Restart,
+        Step::Settle,
+        Step::BootstrapRestored,
+        Step::RestartRestored,
+    ] {
+        let saved = serde_json::to_string(&restarting_at(step, OnFailure::Rollback)).unwrap();
+        let mut machine: Machine = serde_json::from_str(&saved).unwrap();
+        assert_eq!(machine.resume(), Action::Run(step), "killed in {step:?}");
+        assert!(machine.restarts());
+    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -115,17 +171,21 @@ proptest! {
     #[test]
     fn every_deployment_ends_once_and_tells_the_truth(
         rollback: bool,
+        restarts: bool,
         events in proptest::collection::vec(event(), 0..40),
     ) {
         let on_failure = if rollback { OnFailure::Rollback } else { OnFailure::DoNothing };
         let mut machine = Machine::new(on_failure);
+        if restarts {
+            machine.require_restart();
+        }
         let mut step = match machine.resume() {
             Action::Run(step) => step,
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         };
         let mut changed = false;
         let mut ended = None;
-        for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 10)) {
+        for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 12)) {
             let was_done = event == Event::Done;
             match machine.handle(event) {
                 Action::Run(next) => {
@@ -142,11 +202,13 @@ proptest! {
         }
         match ended {
             Some(Ending::Canceled) => prop_assert!(!changed),
-            Some(Ending::Failed { detailed, .. }) => prop_assert_eq!(
-                detailed == DetailedStatus::FailedNoStateChange, !changed
-            ),
+            Some(Ending::Failed { detailed, .. }) => {
+                prop_assert_eq!(detailed == DetailedStatus::FailedNoStateChange, !changed);
+                let stays = detailed == DetailedStatus::FailedRollbackNotRequested;
+                prop_assert!(!stays || (!rollback && !restarts));
+            }
             Some(Ending::Succeeded) => prop_assert!(changed),
-            None => prop_assert!(false, "ten successes in a row end every deployment"),
+            None => prop_assert!(false, "twelve successes in a row end every deployment"),
         }
     }
 }

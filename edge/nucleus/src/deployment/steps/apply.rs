@@ -12,6 +12,7 @@ use marram_os::file::{create_dir_all_mode, write_atomically};
 use super::NucleusSteps;
 use crate::compose::{Composer, device_attributes};
 use crate::config::{ChangeConfig, ConfigSnapshot};
+use crate::deployment::bootstrap::{BootstrapTasks, in_dependency_order};
 use crate::deployment::current::Current;
 use crate::deployment::machine::{Event, Failure};
 
@@ -31,6 +32,16 @@ impl NucleusSteps {
         let composition = composer
             .compose(&resolution, &current.document, current.timestamp())
             .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        composition
+            .check_nucleus(&self.config, |program| self.supervisor.has_program(program))
+            .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        let needs = composition.restart_needs(&self.config);
+        if needs.is_restart() {
+            tracing::info!(?needs, "the deployment needs a restart of the nucleus");
+            current.machine.require_restart();
+            let order = in_dependency_order(&needs.bootstrap, &composition.dependencies());
+            current.bootstrap = BootstrapTasks::new(order);
+        }
         keep_snapshot(&self.snapshot_file(current), &self.config.snapshot())?;
         self.config
             .transaction(|tx| {
@@ -41,14 +52,20 @@ impl NucleusSteps {
     }
 
     /// Writes the configuration of before, and with it that the deployment is past this step.
-    pub(super) fn restore(&self, current: &Current) -> Result<(), Failure> {
-        let snapshot = read_snapshot(&self.snapshot_file(current))?;
+    pub(super) fn restore(&self, current: &mut Current) -> Result<(), Failure> {
+        let snapshot = self.snapshot_of(current)?;
+        current.rollback_bootstrap = self.rollback_bootstrap(&snapshot, current);
         self.config
             .transaction(|tx| {
                 tx.restore(&snapshot);
                 self.state.put_current(tx, Some(&past_this_step(current)))
             })
             .map_err(not_written)
+    }
+
+    /// The configuration from before the deployment changed it.
+    pub(super) fn snapshot_of(&self, current: &Current) -> Result<ConfigSnapshot, Failure> {
+        read_snapshot(&self.snapshot_file(current))
     }
 
     fn broken(&self) -> BTreeSet<ComponentName> {
@@ -68,7 +85,8 @@ impl NucleusSteps {
     }
 }
 
-fn past_this_step(current: &Current) -> Current {
+/// The deployment as it goes on when its present step is done.
+pub(super) fn past_this_step(current: &Current) -> Current {
     let mut past = current.clone();
     past.machine.handle(Event::Done);
     past

@@ -72,8 +72,16 @@ impl NucleusSteps {
         }
     }
 
+    /// Stops and uninstalls what the deployment has removed.
+    pub(super) async fn remove(&self, current: &Current) -> Result<(), Failure> {
+        if current.machine.restarts() {
+            self.uninstall_gone(current).await?;
+        }
+        self.remove_unwanted().await
+    }
+
     /// Stops components that are not in the configuration any more.
-    pub(super) async fn remove_unwanted(&self) -> Result<(), Failure> {
+    async fn remove_unwanted(&self) -> Result<(), Failure> {
         let wanted = service_specs(&self.config, &self.natives);
         let running = self.supervisor.status().into_iter().map(|status| status.name);
         self.supervisor.remove(running.filter(|name| !wanted.contains_key(name))).await;
@@ -152,11 +160,15 @@ fn with_dependers(
 fn sentence(status: &ComponentStatus) -> String {
     let mut text =
         format!("{} {} is {}: {}", status.name, status.version, status.state, status.reason);
-    let from = status.last_stderr.len().saturating_sub(QUOTED_LINES);
-    if let Some(lines) = status.last_stderr.get(from..)
-        && !lines.is_empty()
-    {
-        text.push_str(&format!(" Its last words: {}", lines.join(" / ")));
-    }
+    text.push_str(&last_words(&status.last_stderr));
     text
+}
+
+/// The end of what a component wrote to stderr, as a sentence to add; empty if it wrote nothing.
+pub(super) fn last_words(stderr: &[String]) -> String {
+    let from = stderr.len().saturating_sub(QUOTED_LINES);
+    match stderr.get(from..) {
+        Some(lines) if !lines.is_empty() => format!(" Its last words: {}", lines.join(" / ")),
+        _ => String::new(),
+    }
 }

@@ -15,6 +15,11 @@ impl Core {
     /// Stops and removes everything, and takes nothing more.
     pub(in crate::supervisor) fn stop_all(&mut self) -> oneshot::Receiver<()> {
         self.is_stopping = true;
+        self.halt()
+    }
+
+    /// Stops and removes everything; what is applied afterwards starts anew.
+    pub(in crate::supervisor) fn halt(&mut self) -> oneshot::Receiver<()> {
         self.close(self.components.keys().cloned().collect())
     }
 
@@ -100,7 +105,7 @@ impl Core {
     /// Nothing of the component is left: it is forgotten, and its token is worthless.
     pub(super) fn drop_component(&mut self, name: &ComponentName) {
         let Some(entry) = self.components.remove(name) else { return };
-        self.runner.tokens.revoke(name);
+        self.revoke_token(name);
         self.last_mark.0 += 1;
         self.board.announce(StateChange {
             name: name.clone(),
@@ -128,7 +133,6 @@ impl Core {
 
     /// Kills everything at once.
     pub(in crate::supervisor) fn kill_all(&mut self) {
-        self.is_stopping = true;
         let names: Vec<ComponentName> = self.components.keys().cloned().collect();
         for name in names {
             if let Some(entry) = self.components.get_mut(&name) {
