@@ -3,13 +3,13 @@
 //! A group's deployment is one job with an execution for each member, of the groups below it too;
 //! a thing's is the desired state of its deployment shadow, or a job where the core's runtime is
 //! nucleus-lite, which knows no such shadow. A new revision takes the place of the one before,
-//! wherever that stands. All devices of a group are told at once: rates, abort criteria and
-//! timeouts of `iotJobConfiguration` are kept and returned, and do not slow anything down.
+//! wherever that stands. How fast a group's devices are told, and when the rest is given up, is the
+//! job's business ([`crate::rollout`]).
 
 mod create;
 mod document;
+mod job_configuration;
 mod list;
-mod rollout;
 mod validate;
 
 use marram_aws::ApiError;

@@ -46,6 +46,8 @@ pub enum Event {
     },
     /// The device left the job's target.
     Remove,
+    /// The device was in progress for longer than it may be.
+    TimeOut,
     /// The job is to be done (again): a new execution begins.
     Requeue {
         /// When, in seconds since 1970.
@@ -140,6 +142,12 @@ impl Execution {
             Event::Remove => {
                 self.check_transition(JobStatus::Removed, true)?;
                 Ok(self.changed(JobStatus::Removed, now_s))
+            }
+            Event::TimeOut if self.status == JobStatus::InProgress => {
+                Ok(self.changed(JobStatus::TimedOut, now_s))
+            }
+            Event::TimeOut => {
+                Err(RefuseEvent::Transition { from: self.status, to: JobStatus::TimedOut })
             }
             Event::Requeue { queued_at_s } => {
                 if self.is_pending() {
@@ -280,6 +288,7 @@ mod tests {
             ),
             2 => any::<bool>().prop_map(|force| Event::Cancel { force }),
             1 => Just(Event::Remove),
+            1 => Just(Event::TimeOut),
             1 => (1_i64..100).prop_map(|queued_at_s| Event::Requeue { queued_at_s }),
         ]
     }

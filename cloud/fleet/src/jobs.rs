@@ -6,6 +6,7 @@
 
 mod look;
 pub(crate) mod queue;
+pub(crate) mod spread;
 
 use marram_aws::ApiError;
 use marram_model::jobs::{
@@ -161,7 +162,7 @@ async fn pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<Execution
     if !request.is_of_deployments() {
         return Ok(Vec::new());
     }
-    Ok(unit.tx.pending_executions(request.thing).await.map_err(ApiError::from)?)
+    Ok(queue::visible(&mut unit.tx, request.thing).await?)
 }
 
 async fn find(
@@ -173,7 +174,7 @@ async fn find(
         return Err(Reject::no_job(job_id));
     }
     let row = unit.tx.execution(job_id, request.thing).await.map_err(ApiError::from)?;
-    row.ok_or_else(|| Reject::no_job(job_id))
+    row.filter(|row| row.is_released).ok_or_else(|| Reject::no_job(job_id))
 }
 
 async fn get_pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, Reject> {

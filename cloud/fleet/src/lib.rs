@@ -16,6 +16,7 @@ pub mod job_execution;
 mod jobs;
 mod membership;
 mod paging;
+mod rollout;
 mod shadows;
 mod status;
 mod tags;

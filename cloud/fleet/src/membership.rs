@@ -9,6 +9,7 @@ use marram_store::DeploymentRow;
 use crate::fleet::Fleet;
 use crate::job_execution::Event;
 use crate::jobs::queue;
+use crate::jobs::spread::Spread;
 use crate::unit::Unit;
 
 /// How many members are read at once.
@@ -36,12 +37,13 @@ impl Fleet {
             }
         };
         remove_left(&mut unit, thing, &groups).await?;
+        let thing = BTreeSet::from([thing.to_owned()]);
         for group in &groups {
             let arn = unit.inner.account.thing_group(group);
             let Some(deployment) = unit.tx.latest_deployment(&arn).await? else {
                 continue;
             };
-            queue_missing(&mut unit, &deployment, thing, gained.contains(group)).await?;
+            queue_missing(&mut unit, &deployment, &thing, gained.contains(group)).await?;
         }
         unit.commit().await
     }
@@ -59,9 +61,7 @@ impl Fleet {
             };
             let members = members(&mut unit, &group).await?;
             remove_strangers(&mut unit, &deployment, &members).await?;
-            for thing in &members {
-                queue_missing(&mut unit, &deployment, thing, false).await?;
-            }
+            queue_missing(&mut unit, &deployment, &members, false).await?;
         }
         unit.commit().await
     }
@@ -100,18 +100,24 @@ async fn groups_with_ancestors(
 async fn queue_missing(
     unit: &mut Unit,
     deployment: &DeploymentRow,
-    thing: &str,
+    things: &BTreeSet<String>,
     again: bool,
 ) -> Result<(), ApiError> {
     let (Some(job_id), "ACTIVE") = (&deployment.job_id, deployment.status.as_str()) else {
         return Ok(());
     };
-    let current = unit.tx.execution(job_id, thing).await?;
-    let is_missing = current.is_none_or(|row| row.status == "REMOVED");
-    if is_missing || again {
-        queue::enqueue(unit, deployment, job_id, thing).await?;
+    let mut spread = Spread::load(unit, job_id).await?;
+    for thing in things {
+        let current = unit.tx.execution(job_id, thing).await?;
+        let is_missing = current.is_none_or(|row| row.status == "REMOVED");
+        if is_missing || again {
+            queue::enqueue(unit, deployment, job_id, thing, spread.as_mut()).await?;
+        }
     }
-    Ok(())
+    match spread {
+        Some(spread) => spread.release(unit).await,
+        None => Ok(()),
+    }
 }
 
 async fn remove_left(

@@ -64,7 +64,7 @@ impl Unit {
     /// commit if the set of its pending executions became another one.
     pub(crate) async fn touch_queue(&mut self, thing: &str) -> Result<(), ApiError> {
         if !self.queues.contains_key(thing) {
-            let pending = self.tx.pending_executions(thing).await?;
+            let pending = queue::visible(&mut self.tx, thing).await?;
             self.queues.insert(thing.to_owned(), pending);
         }
         Ok(())

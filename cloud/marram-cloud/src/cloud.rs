@@ -21,9 +21,9 @@ use marram_tls::{
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::membership;
 use crate::ready::Ready;
 use crate::topics::ToDevices;
+use crate::{membership, schedule};
 
 /// How long requests under way may take to end at a stop; with the store's 5 s this stays within
 /// the 10 s that service managers give.
@@ -160,7 +160,7 @@ pub struct Cloud {
     store: Store,
     api: Api,
     gateway: Gateway,
-    following: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Cloud {
@@ -207,7 +207,9 @@ impl Cloud {
 
     /// Stops it in good order, within 10 s.
     pub async fn stop(self) {
-        self.following.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
         tokio::join!(self.gateway.stop(STOP_GRACE), self.api.stop(STOP_GRACE));
         self.store.close().await;
     }
@@ -233,8 +235,10 @@ impl Opened {
         let ready = self.ready(&http, &mqtt, &https).map_err(StartCloud::Api)?;
         self.tell_endpoints(&ready);
 
-        let following =
-            tokio::spawn(membership::follow(self.fleet.clone(), self.registry.changes()));
+        let tasks = [
+            tokio::spawn(membership::follow(self.fleet.clone(), self.registry.changes())),
+            tokio::spawn(schedule::run(self.fleet.clone())),
+        ];
         let gateway = Gateway::start(
             marram_gateway::Parts {
                 registry: self.registry.clone(),
@@ -245,7 +249,7 @@ impl Opened {
         )?;
         let api = self.start_api(http, &identity, &gateway)?;
         tracing::info!(endpoint = ready.endpoint_url, mqtt = ready.mqtt_endpoint, "serving");
-        Ok(Cloud { ready, store: self.store, api, gateway, following })
+        Ok(Cloud { ready, store: self.store, api, gateway, tasks })
     }
 
     fn ready(

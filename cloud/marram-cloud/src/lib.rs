@@ -12,6 +12,7 @@ mod cloud;
 mod failure;
 mod membership;
 mod ready;
+mod schedule;
 mod topics;
 
 use std::process::ExitCode;

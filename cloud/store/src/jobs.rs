@@ -19,6 +19,8 @@ pub struct ExecutionRow {
     pub status: String,
     /// Whether it is queued or in progress.
     pub is_pending: bool,
+    /// Whether its device may know of it.
+    pub is_released: bool,
     /// An object of texts: the device's last details.
     pub details_json: String,
     /// Counts changes from 1.
@@ -29,6 +31,8 @@ pub struct ExecutionRow {
     pub started_at_s: Option<i64>,
     /// When it last changed, in seconds since 1970.
     pub updated_at_s: i64,
+    /// When it is given up if it is still pending, in seconds since 1970.
+    pub times_out_at_s: Option<i64>,
 }
 
 /// Which executions of a thing to read; all when empty.
@@ -52,18 +56,20 @@ pub struct ExecutionCount {
 }
 
 impl ExecutionRow {
-    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             job_id: row.try_get("job_id")?,
             thing: row.try_get("thing_name")?,
             number: row.try_get("execution_number")?,
             status: row.try_get("status")?,
             is_pending: row.try_get::<i64, _>("is_pending")? != 0,
+            is_released: row.try_get::<i64, _>("is_released")? != 0,
             details_json: row.try_get("details_json")?,
             version: row.try_get("version")?,
             queued_at_s: row.try_get("queued_at_s")?,
             started_at_s: row.try_get("started_at_s")?,
             updated_at_s: row.try_get("updated_at_s")?,
+            times_out_at_s: row.try_get("times_out_at_s")?,
         })
     }
 }
@@ -86,7 +92,8 @@ impl Reader {
         row.as_ref().map(ExecutionRow::from_row).transpose()
     }
 
-    /// The thing's queued and in-progress executions, the one queued first first.
+    /// The thing's queued and in-progress executions, the one queued first first; those that the
+    /// device may not know of yet too.
     ///
     /// # Errors
     /// The database refused.
@@ -187,13 +194,15 @@ impl Tx {
     pub async fn put_execution(&mut self, row: &ExecutionRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO job_executions (job_id, thing_name, execution_number, status, \
-             is_pending, details_json, version, queued_at_s, started_at_s, updated_at_s) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             is_pending, details_json, version, queued_at_s, started_at_s, updated_at_s, \
+             is_released, times_out_at_s) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (job_id, thing_name) DO UPDATE SET \
              execution_number = excluded.execution_number, status = excluded.status, \
              is_pending = excluded.is_pending, details_json = excluded.details_json, \
              version = excluded.version, queued_at_s = excluded.queued_at_s, \
-             started_at_s = excluded.started_at_s, updated_at_s = excluded.updated_at_s",
+             started_at_s = excluded.started_at_s, updated_at_s = excluded.updated_at_s, \
+             is_released = excluded.is_released, times_out_at_s = excluded.times_out_at_s",
         )
         .bind(row.job_id.as_str())
         .bind(row.thing.as_str())
@@ -205,6 +214,8 @@ impl Tx {
         .bind(row.queued_at_s)
         .bind(row.started_at_s)
         .bind(row.updated_at_s)
+        .bind(i64::from(row.is_released))
+        .bind(row.times_out_at_s)
         .execute(self.connection())
         .await?;
         Ok(())

@@ -10,6 +10,7 @@ use crate::error::OpenStore;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_registry", include_str!("../migrations/0001_registry.sql")),
     ("0002_fleet", include_str!("../migrations/0002_fleet.sql")),
+    ("0003_rollout", include_str!("../migrations/0003_rollout.sql")),
 ];
 
 const VERSION_TABLE: &str =

@@ -15,6 +15,7 @@ use super::{desire, listed_job, withdraw};
 use crate::client_token::ClientToken;
 use crate::fleet::Fleet;
 use crate::jobs::queue;
+use crate::jobs::spread::Spread;
 use crate::thing_groups::LITE_RUNTIME;
 use crate::unit::Unit;
 use crate::{effective, membership};
@@ -51,8 +52,8 @@ impl Fleet {
                 return Err(problem);
             }
         }
-        let row = supersede_and_insert(&mut unit, request, &valid).await?;
-        deliver(&mut unit, &row, &valid.target).await?;
+        let (row, spread) = supersede_and_insert(&mut unit, request, &valid).await?;
+        deliver(&mut unit, &row, spread, &valid.target).await?;
         let job_id = listed_job(&row).map(str::to_owned);
         let answer = CreateDeploymentResponse {
             iot_job_arn: job_id.as_deref().map(|id| self.inner.account.job(id)),
@@ -98,7 +99,7 @@ async fn supersede_and_insert(
     unit: &mut Unit,
     mut request: CreateDeploymentRequest,
     valid: &Valid,
-) -> Result<DeploymentRow, ApiError> {
+) -> Result<(DeploymentRow, Option<Spread>), ApiError> {
     let before = unit.tx.latest_deployment(&request.target_arn).await?;
     if let Some(before) = &before {
         supersede(unit, before).await?;
@@ -141,14 +142,15 @@ async fn supersede_and_insert(
         is_latest: true,
         is_deleted: false,
         created_at_ms: identity.created_at_ms,
-        target_arn: request.target_arn,
+        target_arn: request.target_arn.clone(),
     };
     unit.tx.insert_deployment(&row).await?;
+    let spread = row.job_id.as_deref().and_then(|job_id| Spread::begin(unit, job_id, &request));
     let arn = unit.inner.account.deployment(&row.id);
     for (key, value) in &tags {
         unit.tx.put_tag(&arn, key, value).await?;
     }
-    Ok(row)
+    Ok((row, spread))
 }
 
 /// The deployment is no longer in force: what is not done of it is cancelled, wherever it stands.
@@ -171,7 +173,12 @@ async fn supersede(unit: &mut Unit, row: &DeploymentRow) -> Result<(), ApiError>
 }
 
 /// Queues the deployment's job for its devices, or writes the thing's shadow.
-async fn deliver(unit: &mut Unit, row: &DeploymentRow, target: &Target) -> Result<(), ApiError> {
+async fn deliver(
+    unit: &mut Unit,
+    row: &DeploymentRow,
+    mut spread: Option<Spread>,
+    target: &Target,
+) -> Result<(), ApiError> {
     let things = match target {
         Target::ThingGroup(group) => membership::members(unit, group).await?,
         Target::Thing(thing) => [thing.clone()].into(),
@@ -179,7 +186,7 @@ async fn deliver(unit: &mut Unit, row: &DeploymentRow, target: &Target) -> Resul
     for thing in things {
         match &row.job_id {
             Some(job_id) => {
-                queue::enqueue(unit, row, job_id, &thing).await?;
+                queue::enqueue(unit, row, job_id, &thing, spread.as_mut()).await?;
                 warn_if_too_large_for_lite(unit, row, &thing).await?;
             }
             None => {
@@ -189,7 +196,10 @@ async fn deliver(unit: &mut Unit, row: &DeploymentRow, target: &Target) -> Resul
             }
         }
     }
-    Ok(())
+    match spread {
+        Some(spread) => spread.release(unit).await,
+        None => Ok(()),
+    }
 }
 
 async fn is_lite(unit: &mut Unit, thing: &str) -> Result<bool, ApiError> {

@@ -13,7 +13,7 @@ use marram_model::arn::{Account, Target};
 use marram_model::deployment::{ComponentSpec, ConfigurationUpdate, RunWith, SystemResourceLimits};
 use serde_json::{Map, Value};
 
-use super::rollout;
+use super::job_configuration;
 use crate::tags;
 
 /// The API's default, unlike the device's own 60 s; always sent explicitly.
@@ -46,7 +46,7 @@ pub(super) fn validate(
         return Err(ApiError::field("iotJobConfiguration", message));
     }
     if let Some(configuration) = &request.iot_job_configuration {
-        rollout::check(configuration)?;
+        job_configuration::check(configuration)?;
     }
     let parent = parent(request, is_thing, account)?;
     let components = request

@@ -78,6 +78,8 @@ impl Fleet {
         };
         let details_map: BTreeMap<String, String> = serde_json::from_str(&row.details_json)
             .map_err(|error| damaged("job execution", &row.job_id, &error.to_string()))?;
+        let now_s = self.inner.now_ms().div_euclid(1000);
+        let times_out_in_s = row.times_out_at_s.filter(|_| row.is_pending).map(|at| at - now_s);
         let execution = JobExecution {
             status: row.status,
             force_canceled: None,
@@ -88,7 +90,7 @@ impl Fleet {
             last_updated_at: seconds(row.updated_at_s),
             execution_number: row.number,
             version_number: row.version,
-            approximate_seconds_before_timed_out: None,
+            approximate_seconds_before_timed_out: times_out_in_s,
             job_id: row.job_id,
         };
         Ok(DescribeJobExecutionResponse { execution })

@@ -9,6 +9,7 @@ use marram_store::{DeploymentRow, ExecutionRow, Tx};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::spread::Spread;
 use crate::effective;
 use crate::job_execution::{Event, Execution, RefuseEvent};
 use crate::unit::Unit;
@@ -38,12 +39,14 @@ pub(crate) fn execution_of(row: &ExecutionRow) -> Result<Execution, ApiError> {
     })
 }
 
-/// Queues the job for the thing, unless it is pending there.
+/// Queues the job for the thing, unless it is pending there. Where the job has a pace, the device
+/// is told when [`Spread::release`] allows it.
 pub(crate) async fn enqueue(
     unit: &mut Unit,
     deployment: &DeploymentRow,
     job_id: &str,
     thing: &str,
+    mut spread: Option<&mut Spread>,
 ) -> Result<(), ApiError> {
     let current = unit.tx.execution(job_id, thing).await?;
     if current.as_ref().is_some_and(|row| row.is_pending) {
@@ -53,11 +56,18 @@ pub(crate) async fn enqueue(
     let queued_at_s = unit.tx.next_queued_at(thing, now_s).await?;
     let next = match current {
         None => Execution::queued(1, queued_at_s),
-        Some(row) => execution_of(&row)?
-            .after(Event::Requeue { queued_at_s }, now_s)
-            .map_err(|refused| ApiError::internal(refused.to_string()))?,
+        Some(row) => {
+            let ended = execution_of(&row)?;
+            if let Some(spread) = &mut spread {
+                spread.requeued(ended.status);
+            }
+            ended
+                .after(Event::Requeue { queued_at_s }, now_s)
+                .map_err(|refused| ApiError::internal(refused.to_string()))?
+        }
     };
-    put(unit, deployment, job_id, thing, &next).await
+    let is_released = spread.is_none_or(|spread| !spread.is_paced());
+    put(unit, deployment, ExecutionRow { is_released, ..row_of(job_id, thing, &next) }).await
 }
 
 /// Applies `event` to a row; what it refuses is the inner error.
@@ -67,13 +77,22 @@ pub(crate) async fn apply(
     row: &ExecutionRow,
     event: Event,
 ) -> Result<Result<Execution, RefuseEvent>, ApiError> {
-    match execution_of(row)?.after(event, unit.now_s()) {
-        Ok(next) => {
-            put(unit, deployment, &row.job_id, &row.thing, &next).await?;
-            Ok(Ok(next))
-        }
-        Err(refused) => Ok(Err(refused)),
+    let next = match execution_of(row)?.after(event, unit.now_s()) {
+        Ok(next) => next,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let is_withdrawn = matches!(next.status, JobStatus::Canceled | JobStatus::Removed);
+    let spread = match is_withdrawn {
+        true => None,
+        false => Spread::load(unit, &row.job_id).await?,
+    };
+    let timeout = |started_at_s| spread.as_ref()?.times_out_at_s(started_at_s);
+    let times_out_at_s = next.started_at_s.and_then(timeout);
+    put_next(unit, deployment, row, &next, times_out_at_s).await?;
+    if let Some(spread) = spread.filter(|_| !next.is_pending()) {
+        spread.ended(unit, deployment, next.status).await?;
     }
+    Ok(Ok(next))
 }
 
 /// Cancels the job's pending executions; those in progress only if forced.
@@ -92,33 +111,58 @@ pub(crate) async fn cancel_all(
         after.clone_from(&last.thing);
         for row in &rows {
             // Refused only where one in progress is not forced: it runs on.
-            let _ = apply(unit, deployment, row, Event::Cancel { force }).await?;
+            if let Ok(next) = execution_of(row)?.after(Event::Cancel { force }, unit.now_s()) {
+                put_next(unit, deployment, row, &next, None).await?;
+            }
         }
+    }
+}
+
+async fn put_next(
+    unit: &mut Unit,
+    deployment: &DeploymentRow,
+    row: &ExecutionRow,
+    next: &Execution,
+    times_out_at_s: Option<i64>,
+) -> Result<(), ApiError> {
+    let is_released = row.is_released;
+    let next = row_of(&row.job_id, &row.thing, next);
+    put(unit, deployment, ExecutionRow { is_released, times_out_at_s, ..next }).await
+}
+
+/// A row of an execution that its device knows and that has no time-out.
+fn row_of(job_id: &str, thing: &str, next: &Execution) -> ExecutionRow {
+    ExecutionRow {
+        job_id: job_id.to_owned(),
+        thing: thing.to_owned(),
+        number: next.number,
+        status: next.status.to_string(),
+        is_pending: next.is_pending(),
+        is_released: true,
+        details_json: Value::Object(next.details.clone()).to_string(),
+        version: next.version,
+        queued_at_s: next.queued_at_s,
+        started_at_s: next.started_at_s,
+        updated_at_s: next.updated_at_s,
+        times_out_at_s: None,
     }
 }
 
 async fn put(
     unit: &mut Unit,
     deployment: &DeploymentRow,
-    job_id: &str,
-    thing: &str,
-    next: &Execution,
+    row: ExecutionRow,
 ) -> Result<(), ApiError> {
-    unit.touch_queue(thing).await?;
-    let row = ExecutionRow {
-        job_id: job_id.to_owned(),
-        thing: thing.to_owned(),
-        number: next.number,
-        status: next.status.to_string(),
-        is_pending: next.is_pending(),
-        details_json: Value::Object(next.details.clone()).to_string(),
-        version: next.version,
-        queued_at_s: next.queued_at_s,
-        started_at_s: next.started_at_s,
-        updated_at_s: next.updated_at_s,
-    };
+    unit.touch_queue(&row.thing).await?;
     unit.tx.put_execution(&row).await?;
-    effective::record_execution(unit, deployment, thing, next).await
+    effective::record_execution(unit, deployment, &row.thing, &execution_of(&row)?).await
+}
+
+/// What is pending for the thing as far as it may know, the one queued first first.
+pub(crate) async fn visible(tx: &mut Tx, thing: &str) -> Result<Vec<ExecutionRow>, ApiError> {
+    let mut pending = tx.pending_executions(thing).await?;
+    pending.retain(|row| row.is_released);
+    Ok(pending)
 }
 
 /// The execution that `$next` names: the one in progress, or else the one queued first.
@@ -190,7 +234,7 @@ pub(crate) async fn notifications(
     before: &[ExecutionRow],
     now_ms: i64,
 ) -> Result<Vec<(String, Vec<u8>)>, ApiError> {
-    let after = tx.pending_executions(thing).await?;
+    let after = visible(tx, thing).await?;
     let key = |row: &ExecutionRow| (row.job_id.clone(), row.number);
     if before.iter().map(key).eq(after.iter().map(key)) {
         return Ok(Vec::new());

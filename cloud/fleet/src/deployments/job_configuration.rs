@@ -1,8 +1,5 @@
-//! Checking `iotJobConfiguration` (cloud API, section 3.4).
-//!
-//! It is kept and returned, and nothing acts on it: all devices of a group are told at once. What
-//! could not be acted on is refused all the same, so that no deployment carries a configuration
-//! that AWS would not have taken.
+//! Checking `iotJobConfiguration` (cloud API, section 3.4): what could not be acted on is refused
+//! before anything is stored.
 
 use std::ops::RangeInclusive;
 
