@@ -4,6 +4,7 @@
 //! fresh machine gives the same result as the tenth run.
 #![allow(clippy::print_stdout, reason = "a command for people")]
 
+mod fuzz;
 mod interop;
 mod layers;
 mod routes;
@@ -32,6 +33,8 @@ enum Command {
     },
     /// Dependency directions, file sizes, lints inherited, no forbidden crate in `marramd`
     Layers,
+    /// Search for inputs that break a fuzz target; found ones and new ones stay in target/fuzz
+    Fuzz(fuzz::Arguments),
     /// Executable sizes, idle memory and start times, measured now
     Size {
         /// Also write the figures to this file as JSON
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { only } => test::run(only),
         Command::Layers => layers::run(),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Size { json } => size::run(json.as_deref()),
     };
     match result {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use marram_model::{ComponentName, Version};
 use marram_os::file::{WriteFile, create_dir_all_mode};
 
-pub use archive::Unarchive;
+pub use archive::{Unarchive, unpack_archive};
 pub use artifact::ParseArtifactUri;
 pub use import::ImportFolder;
 pub use prepare::{PrepareArtifact, PrepareArtifacts, PrepareSettings};

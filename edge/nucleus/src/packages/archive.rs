@@ -55,6 +55,12 @@ impl From<io::Error> for Unarchive {
     }
 }
 
+/// Unpacks `archive` into the empty folder `into`, at most `room` bytes, readable by everybody.
+/// Blocks on the disk until it is done.
+pub fn unpack_archive(archive: &Path, into: &Path, room: u64) -> Result<(), Unarchive> {
+    unpack(archive, into, 0o644, room, &Cancelled::default())
+}
+
 /// Unpacks `archive` into the folder `into`, which must be empty. Each file gets `mode`; links
 /// become files with their target as text. Blocks on the disk.
 pub(super) fn unpack(
