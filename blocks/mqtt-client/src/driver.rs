@@ -112,7 +112,10 @@ impl Driver {
     async fn connect_once(&mut self) -> Option<(String, Option<Duration>)> {
         let options = self.options.clone();
         let deadline = tokio::time::Instant::now() + options.connect_timeout;
-        let opening = async move { timeout_at(deadline, transport::open(&options)).await };
+        let opening = async move {
+            let stream = transport::open(&options.host, options.port, options.tls.as_ref());
+            timeout_at(deadline, stream).await
+        };
         let stream = match self.meanwhile(opening).await? {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Some((Chain(&error).to_string(), None)),

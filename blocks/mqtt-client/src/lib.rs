@@ -5,6 +5,8 @@
 //! reconnections if need be; subscriptions are renewed whenever the broker has lost the session.
 //! MQTT 3.1.1 and 5, QoS 0 and 1, with or without TLS.
 //!
+//! [`probe()`] connects once and tells what the broker answers, for diagnosis.
+//!
 //! The protocol itself is the pure machine [`marram_mqtt::session::client`]; this crate gives it a
 //! socket, a clock and a task.
 
@@ -12,9 +14,11 @@ mod backoff;
 mod client;
 mod driver;
 mod options;
-mod transport;
+mod probe;
+pub mod transport;
 
 pub use client::{Ack, Client, PublishError, SubscribeError};
 pub use driver::Event;
 pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
 pub use options::{Backoff, Options};
+pub use probe::{Probe, probe};

@@ -1,4 +1,4 @@
-//! Opening the byte stream: name, TCP, TLS.
+//! Opening the byte stream: name, TCP, TLS. Its error tells at which of them it ended.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,52 +9,72 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use crate::options::Options;
-
 /// Either kind of stream.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Why no stream could be opened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenStream {
+pub enum OpenStream {
+    /// The name is not known.
     #[error("cannot resolve the host name {host:?}")]
     Resolve {
+        /// The name.
         host: String,
+        /// What the resolver said.
         #[source]
         source: io::Error,
     },
+    /// The name is known and stands for nothing.
     #[error("the host name {host:?} has no address")]
-    NoAddress { host: String },
+    NoAddress {
+        /// The name.
+        host: String,
+    },
+    /// Nobody answers at the last of the name's addresses.
     #[error("cannot connect to {address}")]
     Connect {
+        /// The address.
         address: SocketAddr,
+        /// What the operating system said.
         #[source]
         source: io::Error,
     },
+    /// TLS has no such names.
     #[error("the host {host:?} is no valid TLS server name")]
     ServerName {
+        /// The name.
         host: String,
+        /// What is wrong with it.
         #[source]
         source: InvalidDnsNameError,
     },
+    /// Certificates or protocols do not fit.
     #[error("TLS handshake with {address} failed")]
     Handshake {
+        /// The server.
         address: SocketAddr,
+        /// Which do not.
         #[source]
         source: io::Error,
     },
 }
 
-/// Opens a stream to the broker. The caller sets the deadline.
-pub(crate) async fn open(options: &Options) -> Result<Box<dyn Stream>, OpenStream> {
-    let (stream, address) = connect(&options.host, options.port).await?;
+/// Opens a stream to a server, without `tls` a plain one. The caller sets the deadline. A host in
+/// brackets is an IPv6 address.
+pub async fn open(
+    host: &str,
+    port: u16,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+) -> Result<Box<dyn Stream>, OpenStream> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let (stream, address) = connect(host, port).await?;
     // Without TCP_NODELAY each small packet may wait for an acknowledgement of the one before.
     stream.set_nodelay(true).map_err(|source| OpenStream::Connect { address, source })?;
-    let Some(config) = &options.tls else { return Ok(Box::new(stream)) };
-    let name = ServerName::try_from(options.host.clone())
-        .map_err(|source| OpenStream::ServerName { host: options.host.clone(), source })?;
+    let Some(config) = tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|source| OpenStream::ServerName { host: host.to_owned(), source })?;
     let stream = TlsConnector::from(Arc::clone(config))
         .connect(name, stream)
         .await

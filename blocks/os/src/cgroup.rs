@@ -109,6 +109,15 @@ impl Cgroups {
         Ok(group)
     }
 
+    /// Whether groups for `purpose` can be made here; makes none.
+    pub fn check(&self, purpose: Purpose) -> Result<(), UseCgroup> {
+        for (_, mount) in self.group("", "", purpose)?.folders {
+            rustix::fs::access(&mount, rustix::fs::Access::WRITE_OK)
+                .map_err(|error| failed("write to", &mount)(error.into()))?;
+        }
+        Ok(())
+    }
+
     fn group(&self, parent: &str, name: &str, purpose: Purpose) -> Result<Group, UseCgroup> {
         let below = |mount: &PathBuf| mount.join(parent).join(name);
         let v1 = match purpose {

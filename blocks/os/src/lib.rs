@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod disk;
 pub mod file;
+pub mod lock;
 pub mod memory;
 pub mod ownership;
 pub mod process;

@@ -135,6 +135,29 @@ impl Journal {
         Ok((journal, Recovered { snapshot, records, dropped_bytes }))
     }
 
+    /// What the journal in `folder` holds, whoever has it open: nothing is locked, created or cut
+    /// off. Without a journal there is nothing.
+    pub fn look(folder: &Path) -> Result<Recovered, OpenJournal> {
+        loop {
+            let (generation, snapshot) = read_snapshot(folder)?;
+            let log_path = log_path(folder, generation);
+            let bytes = match std::fs::read(&log_path) {
+                Ok(bytes) => bytes,
+                // Its owner has replaced it by a snapshot meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if read_snapshot(folder)?.0 != generation {
+                        continue;
+                    }
+                    Vec::new()
+                }
+                Err(source) => return Err(failed("read", &log_path, source)),
+            };
+            let (records, valid) = valid_prefix(&bytes);
+            let dropped_bytes = (bytes.len() - valid) as u64;
+            return Ok(Recovered { snapshot, records, dropped_bytes });
+        }
+    }
+
     /// Adds a record. It survives a power cut only after [`Self::sync`].
     pub fn append(&mut self, record: &[u8]) -> Result<(), WriteJournal> {
         self.check()?;

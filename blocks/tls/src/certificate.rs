@@ -43,6 +43,8 @@ pub enum ParseCertificate {
 pub struct CertificateInfo {
     /// The subject as text, for example `CN=AWS IoT Certificate`.
     pub subject: String,
+    /// The issuer as text.
+    pub issuer: String,
     /// The first common name of the subject.
     pub common_name: Option<String>,
     /// Start of validity in milliseconds since the epoch.
@@ -88,11 +90,30 @@ pub fn certificate_info(der: &[u8]) -> Result<CertificateInfo, ParseCertificate>
     let common_name = common_name.map(str::to_owned);
     Ok(CertificateInfo {
         subject: subject.to_string(),
+        issuer: certificate.issuer().to_string(),
         common_name,
         not_before_ms: certificate.validity().not_before.timestamp().saturating_mul(1000),
         not_after_ms: certificate.validity().not_after.timestamp().saturating_mul(1000),
         public_key_pem: pem("PUBLIC KEY", certificate.public_key().raw),
     })
+}
+
+/// Whether the authority whose certificate this is has signed the other certificate. Both are DER;
+/// what is no certificate is signed by nobody.
+pub fn is_signed_by(certificate: &[u8], authority: &[u8]) -> bool {
+    let read = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate);
+    let (Ok(certificate), Ok(authority)) = (read(certificate), read(authority)) else {
+        return false;
+    };
+    certificate.issuer() == authority.subject()
+        && certificate.verify_signature(Some(authority.public_key())).is_ok()
+}
+
+/// All certificates in PEM text, as bytes.
+pub fn certificate_ders(pem: &str) -> Result<Vec<Vec<u8>>, ParseCertificate> {
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .map(|der| der.map(|der| der.as_ref().to_vec()).map_err(ParseCertificate::NoPem))
+        .collect()
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

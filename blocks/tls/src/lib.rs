@@ -17,8 +17,8 @@ use rustls::crypto::CryptoProvider;
 
 pub use authority::{Authority, IssueCertificate, OpenAuthority};
 pub use certificate::{
-    CertificateInfo, Identity, ParseCertificate, certificate_der, certificate_id, certificate_info,
-    certificate_pem,
+    CertificateInfo, Identity, ParseCertificate, certificate_der, certificate_ders, certificate_id,
+    certificate_info, certificate_pem, is_signed_by,
 };
 pub use client::{ConfigureClient, client_config, client_config_without_roots};
 pub use server::{ClientAuth, ConfigureServer, peer_certificate, server_config};

@@ -28,16 +28,20 @@ pub struct Arguments {
     pub log_level: String,
 }
 
+/// The root folder where none is named; `None` without a home.
+pub fn default_root() -> Option<PathBuf> {
+    if marram_os::user::is_root() {
+        return Some(PathBuf::from("/greengrass/v2"));
+    }
+    Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share/marram/core"))
+}
+
 impl Arguments {
     /// The root folder, absolute: components get it as it is.
     pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
         let root = match &self.root {
             Some(root) => root.clone(),
-            None if marram_os::user::is_root() => PathBuf::from("/greengrass/v2"),
-            None => {
-                let home = std::env::var_os("HOME").ok_or(Failure::NoHome)?;
-                PathBuf::from(home).join(".local/share/marram/core")
-            }
+            None => default_root().ok_or(Failure::NoHome)?,
         };
         std::path::absolute(&root).map_err(|source| Failure::Root { root, source })
     }

@@ -16,7 +16,7 @@ use marram_os::clock::SystemClock;
 use marram_telemetry::{Limits, SizeRotatingWriter, Target};
 use marram_token_exchange::TokenExchange;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, default_root};
 pub use marram_nucleus::NUCLEUS_VERSION;
 
 use failure::Failure;

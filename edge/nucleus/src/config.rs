@@ -42,9 +42,12 @@ pub use watch::{Change, Watcher};
 
 use crate::paths::NucleusPaths;
 use initial::InitialConfig;
-use journal::ConfigJournal;
+use journal::{ConfigJournal, RecoveredTree};
 use tree::Node;
 use watch::Watchers;
+
+/// The journal's folder in `config/`.
+const JOURNAL: &str = "journal";
 
 /// Changes in quick succession are written to `effectiveConfig.yaml` together.
 const EFFECTIVE_CONFIG_PAUSE: Duration = Duration::from_secs(1);
@@ -68,7 +71,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Writer {
-    journal: ConfigJournal,
+    /// `None` for a store that is only looked at.
+    journal: Option<ConfigJournal>,
     watchers: Watchers,
 }
 
@@ -114,16 +118,8 @@ impl ConfigStore {
         let folder = paths.config();
         create_dir_all_mode(&folder, 0o700)
             .map_err(|source| OpenConfig::Folder { path: folder.clone(), source })?;
-        let (journal, recovered) = ConfigJournal::open(folder.join("journal"))?;
-        let store = Self {
-            shared: Arc::new(Shared {
-                root: RwLock::new(recovered.root),
-                writer: Mutex::new(Writer { journal, watchers: Watchers::default() }),
-                clock,
-                effective_path: folder.join("effectiveConfig.yaml"),
-                effective_is_old: Notify::new(),
-            }),
-        };
+        let (journal, recovered) = ConfigJournal::open(folder.join(JOURNAL))?;
+        let store = Self::of(paths, recovered.root, Some(journal), clock);
         let first = match recovered.is_first_start {
             true => initial::read_if_present(&paths.config_yaml())?,
             false => None,
@@ -138,6 +134,38 @@ impl ConfigStore {
             })
             .map_err(OpenConfig::Keep)?;
         Ok(store)
+    }
+
+    /// The configuration as it is kept under `paths`, for whoever looks at it from beside a nucleus
+    /// that may be running: nothing is locked or written, and every change is refused. Before the
+    /// first start it is what `config/config.yaml` says.
+    pub fn look(paths: &NucleusPaths, clock: SharedClock) -> Result<Self, OpenConfig> {
+        let recovered = RecoveredTree::look(&paths.config().join(JOURNAL))?;
+        let mut root = recovered.root;
+        if recovered.is_first_start
+            && let Some(config) = initial::read_if_present(&paths.config_yaml())?
+        {
+            let mut transaction = Transaction::new(root);
+            transaction.merge(&[], &config.value, config.modified_ms).map_err(OpenConfig::Keep)?;
+            root = transaction.into_root();
+        }
+        Ok(Self::of(paths, root, None, clock))
+    }
+
+    fn of(
+        paths: &NucleusPaths,
+        root: Arc<Node>,
+        journal: Option<ConfigJournal>,
+        clock: SharedClock,
+    ) -> Self {
+        let shared = Shared {
+            root: RwLock::new(root),
+            writer: Mutex::new(Writer { journal, watchers: Watchers::default() }),
+            clock,
+            effective_path: paths.config().join("effectiveConfig.yaml"),
+            effective_is_old: Notify::new(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     fn root(&self) -> Arc<Node> {
@@ -180,7 +208,8 @@ impl ConfigStore {
         let new = transaction.into_root();
         let edits = edit::difference(&old, &new);
         if !edits.is_empty() {
-            writer.journal.append(&edits, &old, &new)?;
+            let journal = writer.journal.as_mut().ok_or(ChangeConfig::OnlyLookedAt)?;
+            journal.append(&edits, &old, &new)?;
             *self.shared.root.write().unwrap_or_else(PoisonError::into_inner) = new;
             writer.watchers.notify(&edits);
             self.shared.effective_is_old.notify_one();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod cloud;
+mod probing;
 mod scripted;
 mod server;
 mod with_broker;

@@ -25,6 +25,25 @@ fn records_come_back_in_order() {
 }
 
 #[test]
+fn looking_disturbs_nobody_and_sees_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Journal::look(&dir.path().join("absent")).unwrap(), Recovered::default());
+    let (mut journal, _) = Journal::open(dir.path()).unwrap();
+    journal.snapshot(b"state").unwrap();
+    journal.append(b"one").unwrap();
+    journal.sync().unwrap();
+    std::fs::write(log_path(dir.path(), 9), b"of another generation").unwrap();
+    let torn = [std::fs::read(log_path(dir.path(), 1)).unwrap(), vec![1, 2, 3]].concat();
+    std::fs::write(log_path(dir.path(), 1), &torn).unwrap();
+    let seen = Journal::look(dir.path()).unwrap();
+    assert_eq!((seen.snapshot.as_deref(), seen.dropped_bytes), (Some(b"state".as_slice()), 3));
+    assert_eq!(seen.records, [b"one".to_vec()]);
+    assert_eq!(std::fs::read(log_path(dir.path(), 1)).unwrap(), torn, "nothing is cut off");
+    assert!(log_path(dir.path(), 9).exists(), "nothing is removed");
+    assert!(matches!(Journal::open(dir.path()), Err(OpenJournal::InUse { .. })));
+}
+
+#[test]
 fn snapshot_replaces_log_and_later_records_follow_it() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(dir.path()).unwrap();

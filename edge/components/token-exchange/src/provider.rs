@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use marram_http::StatusCode;
-use marram_http::client::{Client, Request, Response, SendRequest};
+use marram_http::client::{Client, Response, SendRequest};
 use marram_model::data_plane::CredentialsResponse;
 use marram_nucleus::cloud::CloudSettings;
 use marram_nucleus::config::ConfigStore;
@@ -171,14 +171,7 @@ impl Provider {
         settings: &CloudSettings,
         client: &Client,
     ) -> Result<Response, SendRequest> {
-        let url = format!(
-            "{}/role-aliases/{}/credentials",
-            settings.credentials_url, settings.role_alias
-        );
-        let request = Request::get(url)
-            .header("x-amzn-iot-thingname", &settings.thing)
-            .deadline(settings.credentials_timeout)
-            .max_body(MAX_ANSWER);
+        let request = settings.credentials_request().max_body(MAX_ANSWER);
         match client.send(request.clone()).await {
             Err(SendRequest::Connect { .. } | SendRequest::Exchange { .. }) => {
                 let jitter = self.clock.now_ms().rem_euclid(JITTER_MS);

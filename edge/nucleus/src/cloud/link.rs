@@ -115,7 +115,7 @@ impl CloudLink {
         let tls = Arc::new(settings.tls(settings.mqtt.alpn())?);
         Ok(Self::connect(
             settings,
-            options(settings, Some(tls)),
+            mqtt_options(settings, Some(tls)),
             nucleus_version,
             component_messages,
         ))
@@ -209,7 +209,8 @@ impl Shared {
     }
 }
 
-fn options(settings: &CloudSettings, tls: Option<Arc<rustls::ClientConfig>>) -> Options {
+/// How the device's connection is made: with its thing name as client id.
+pub fn mqtt_options(settings: &CloudSettings, tls: Option<Arc<rustls::ClientConfig>>) -> Options {
     let mqtt = &settings.mqtt;
     let max_payload = u32::try_from(mqtt.max_message_bytes).unwrap_or(u32::MAX);
     Options {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use marram_http::client::Request;
 use marram_tls::Identity;
 use serde_json::Value;
 
@@ -15,6 +16,10 @@ const MQTT_PORT: u16 = 8883;
 /// The port on which AWS IoT tells MQTT by its ALPN name.
 const MULTIPLEXED_PORT: u16 = 443;
 const DATA_PLANE_PORT: u16 = 8443;
+/// What a device of a cloud must say of itself in `system`, and of its cloud in the nucleus's own
+/// configuration.
+const SYSTEM_KEYS: [&str; 4] = ["thingName", "certificateFilePath", "privateKeyPath", "rootCaPath"];
+const NUCLEUS_KEYS: [&str; 3] = ["iotDataEndpoint", "iotCredEndpoint", "awsRegion"];
 /// Longer than AWS allows a persistent session to live, so that the cloud decides: one week.
 const SESSION_EXPIRY_S: u64 = 604_800;
 
@@ -108,18 +113,23 @@ pub enum ReadIdentity {
 }
 
 impl CloudSettings {
+    /// How many keys a device of a cloud needs.
+    pub const NEEDED_KEYS: usize = SYSTEM_KEYS.len() + NUCLEUS_KEYS.len();
+
+    /// Those of them that are empty: without any one the device belongs to no cloud.
+    pub fn missing_keys(config: &ConfigStore) -> Vec<&'static str> {
+        let nucleus = nucleus_configuration(config);
+        let of_system =
+            SYSTEM_KEYS.iter().filter(|key| text(config.get(&["system", key])).is_empty());
+        let of_nucleus = NUCLEUS_KEYS.iter().filter(|key| Keys(&nucleus).text(key).is_empty());
+        of_system.chain(of_nucleus).copied().collect()
+    }
+
     /// Reads the settings; `None` for a device that belongs to no cloud, because one of thing
     /// name, certificate, key, root CA, data endpoint, credentials endpoint and region is empty.
     pub fn from_config(config: &ConfigStore) -> Option<Self> {
-        let text = |value: Option<Value>| match value {
-            Some(Value::String(text)) => text.trim().to_owned(),
-            _ => String::new(),
-        };
         let system = |key: &str| text(config.get(&["system", key]));
-        let nucleus = config
-            .get(&["services", "aws.greengrass.Nucleus", "configuration"])
-            .unwrap_or(Value::Null);
-        Self::read(system, &nucleus)
+        Self::read(system, &nucleus_configuration(config))
     }
 
     fn read(system: impl Fn(&str) -> String, nucleus: &Value) -> Option<Self> {
@@ -157,10 +167,30 @@ impl CloudSettings {
         marram_tls::client_config(&roots, Some(&identity), alpn).map_err(ReadIdentity::Tls)
     }
 
+    /// Asks the credentials provider for credentials of the role alias.
+    pub fn credentials_request(&self) -> Request {
+        let url = format!("{}/role-aliases/{}/credentials", self.credentials_url, self.role_alias);
+        Request::get(url)
+            .header("x-amzn-iot-thingname", &self.thing)
+            .deadline(self.credentials_timeout)
+    }
+
     /// A TLS client that trusts the same roots and shows no certificate, for presigned URLs.
     pub fn anonymous_tls(&self) -> Result<rustls::ClientConfig, ReadIdentity> {
         let roots = read("rootCaPath", &self.root_ca_file)?;
         marram_tls::client_config(&roots, None, &[]).map_err(ReadIdentity::Tls)
+    }
+}
+
+/// The nucleus's own configuration.
+fn nucleus_configuration(config: &ConfigStore) -> Value {
+    config.get(&["services", "aws.greengrass.Nucleus", "configuration"]).unwrap_or(Value::Null)
+}
+
+fn text(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.trim().to_owned(),
+        _ => String::new(),
     }
 }
 

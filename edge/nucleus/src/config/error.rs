@@ -46,6 +46,9 @@ pub enum OpenConfig {
 /// Why the configuration could not be changed; nothing of the change has happened then.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeConfig {
+    /// The store was opened with [`super::ConfigStore::look`].
+    #[error("this configuration is only looked at: another process owns it")]
+    OnlyLookedAt,
     /// The value is nested too deeply for the journal.
     #[error("the value at `{path}` is nested deeper than {limit} levels; make it flatter")]
     TooDeep {

@@ -4,10 +4,10 @@
 //! a failed write it is unknown whether the record arrived; the next change therefore begins with
 //! a snapshot of the tree as it is in memory, which settles it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use marram_seglog::{Journal, WriteJournal};
+use marram_seglog::{Journal, Recovered, WriteJournal};
 use marram_telemetry::Chain;
 
 use super::edit::Edit;
@@ -37,11 +37,14 @@ pub(crate) struct RecoveredTree {
     pub(crate) is_first_start: bool,
 }
 
-impl ConfigJournal {
-    /// Opens the journal and replays it.
-    pub(crate) fn open(folder: PathBuf) -> Result<(Self, RecoveredTree), OpenConfig> {
-        let failed = |source| OpenConfig::Journal { path: folder.clone(), source };
-        let (journal, recovered) = Journal::open(&folder).map_err(failed)?;
+impl RecoveredTree {
+    /// What the journal in `folder` holds; it may be in use.
+    pub(crate) fn look(folder: &Path) -> Result<Self, OpenConfig> {
+        let failed = |source| OpenConfig::Journal { path: folder.to_owned(), source };
+        Self::replay(&Journal::look(folder).map_err(failed)?)
+    }
+
+    fn replay(recovered: &Recovered) -> Result<Self, OpenConfig> {
         let is_first_start = recovered.snapshot.is_none() && recovered.records.is_empty();
         let mut root: Arc<Node> = match &recovered.snapshot {
             Some(snapshot) => Arc::new(
@@ -56,8 +59,17 @@ impl ConfigJournal {
                 Err(source) => return Err(OpenConfig::Damaged { source }),
             }
         }
-        let journal = Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES };
-        Ok((journal, RecoveredTree { root, is_first_start }))
+        Ok(Self { root, is_first_start })
+    }
+}
+
+impl ConfigJournal {
+    /// Opens the journal and replays it.
+    pub(crate) fn open(folder: PathBuf) -> Result<(Self, RecoveredTree), OpenConfig> {
+        let failed = |source| OpenConfig::Journal { path: folder.clone(), source };
+        let (journal, recovered) = Journal::open(&folder).map_err(failed)?;
+        let tree = RecoveredTree::replay(&recovered)?;
+        Ok((Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES }, tree))
     }
 
     /// Keeps `edits`, which turn `old` into `new`: they survive a power cut when this returns.

@@ -160,7 +160,7 @@ impl Device {
     fn connect(port: u16) -> Self {
         let settings = settings(port);
         let (sender, messages) = mpsc::channel(64);
-        let options = options(&settings, None);
+        let options = mqtt_options(&settings, None);
         let (link, events) = CloudLink::connect(&settings, options, "2.17.0", sender);
         Self { link, events, messages }
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use marram_os::clock::SystemClock;
+
 use super::*;
 
 fn changed(watcher: &mut Watcher) -> Vec<String> {
@@ -229,4 +231,28 @@ fn b5_8_rollback_restores_components_and_leaves_the_rest() {
         })
     );
     assert_eq!(store.modified(&["services", "a", "version"]), Some(100));
+}
+
+#[test]
+fn a_store_that_is_looked_at_shows_what_is_kept_and_refuses_changes() {
+    let fixture = Fixture::new();
+    fixture.store.merge(&["system", "thingName"], &json!("core1"), 5).unwrap();
+    let paths = NucleusPaths::new(fixture.folder.path());
+    let looked = ConfigStore::look(&paths, SystemClock::shared()).unwrap();
+    assert_eq!(looked.get(&["system", "thingname"]), Some(json!("core1")));
+    let error = looked.merge(&["system", "x"], &json!(1), 6).unwrap_err();
+    assert!(matches!(error, ChangeConfig::OnlyLookedAt), "{error}");
+    fixture.store.merge(&["system", "thingName"], &json!("core2"), 7).unwrap();
+    assert_eq!(looked.get(&["system", "thingName"]), Some(json!("core1")), "one moment");
+}
+
+#[test]
+fn before_the_first_start_config_yaml_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = NucleusPaths::new(folder.path());
+    std::fs::create_dir(paths.config()).unwrap();
+    std::fs::write(paths.config_yaml(), "system: {thingName: core1}").unwrap();
+    let looked = ConfigStore::look(&paths, SystemClock::shared()).unwrap();
+    assert_eq!(looked.get(&["system", "thingName"]), Some(json!("core1")));
+    assert_eq!(std::fs::read_dir(paths.config()).unwrap().count(), 1, "nothing was written");
 }
