@@ -21,6 +21,9 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use client::Client;
+pub(crate) use credentials::read as read_credentials;
+
 use crate::exit;
 use crate::output::{Output, is_closed_pipe, line};
 

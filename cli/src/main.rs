@@ -3,6 +3,7 @@
 
 mod aws;
 mod core;
+mod doctor;
 mod env;
 mod exit;
 mod local;
@@ -44,6 +45,8 @@ enum Command {
     /// Recipes: check them, and see what a device would run
     #[command(subcommand)]
     Recipe(recipe::Command),
+    /// Look for what is wrong with a device or a cloud, and say what to do about it
+    Doctor(doctor::Arguments),
     /// Print shell exports that make plain `aws …` commands work: eval "$(marram env --ready-file F)"
     Env(env::Arguments),
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Cloud(CloudCommand::Run(arguments)) => marram_cloud::run(arguments),
         Command::Core(arguments) => core::run(arguments),
         Command::Recipe(command) => recipe::run(&command),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Env(arguments) => exit::of(env::run(&arguments)),
     }
 }

@@ -27,7 +27,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Why the nucleus did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallNucleus {
+pub(crate) enum CallNucleus {
     /// Nobody listens.
     #[error("could not connect to {}: is the nucleus running?", path.display())]
     Connect {
@@ -74,7 +74,7 @@ impl CallNucleus {
 
 /// A connection that the nucleus has accepted.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: UnixStream,
     connection: ClientConnection,
 }
@@ -91,7 +91,7 @@ pub(super) async fn connect(options: &Options) -> Result<Client> {
 
 impl Client {
     /// Connects and shows the token.
-    pub(super) async fn open(credentials: &Credentials) -> Result<Self, CallNucleus> {
+    pub(crate) async fn open(credentials: &Credentials) -> Result<Self, CallNucleus> {
         let path = &credentials.socket;
         let socket = timeout(SOCKET_DEADLINE, connect_socket(path))
             .await
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// Asks, and waits for the answer. Of a subscription the events follow.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &mut self,
         operation: Operation,
         request: &Value,

@@ -13,11 +13,11 @@ pub(super) const FOLDER: &str = "cli_ipc_info";
 
 /// Where the nucleus listens, and by what it knows us.
 #[derive(Deserialize)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     #[serde(rename = "cli_auth_token")]
     pub(super) token: String,
     #[serde(rename = "domain_socket_path")]
-    pub(super) socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl fmt::Debug for Credentials {
@@ -27,7 +27,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// Reads the token of this user, of its group, or else any that it may read.
-pub(super) fn read(root: &Path) -> Result<Credentials> {
+pub(crate) fn read(root: &Path) -> Result<Credentials> {
     let user = marram_os::user::current().context("looking up the user who runs this")?;
     read_for(&root.join(FOLDER), user.uid, user.gid)
 }
