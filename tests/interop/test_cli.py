@@ -1,6 +1,7 @@
 """The tool for people: recipes, logs, how `greengrass-cli` ends, and what a nucleus answers it."""
 
 import json
+import os
 import subprocess
 import time
 
@@ -148,6 +149,30 @@ def test_the_running_nucleus_answers(official, core):
     assert ask("pubsub", "pub", "-t", "a", "-m", "hello") == ""
     unknown = official("--ggcRootPath", core.root, "component", "details", "-n", "com.none")
     assert unknown.returncode == 1 and "com.none" in unknown.stderr
+
+
+def test_the_nucleus_puts_the_tool_where_the_official_one_is(core):
+    program = core.root / "bin/greengrass-cli"
+    assert program.resolve() == (BIN / "marram").resolve()
+
+    def lists_components(command, **options):
+        environment = clean_environment() | options.pop("environment", {})
+        done = subprocess.run(
+            [*command, "component", "list"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            **options,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("Components currently running in Greengrass:\n")
+
+    lists_components([program])
+    lists_components(["./greengrass-cli"], cwd=program.parent)
+    lists_components(["bin/greengrass-cli"], cwd=core.root)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    lists_components(["sh", "-c", 'exec greengrass-cli "$@"', "-"], environment={"PATH": path})
 
 
 def test_messages_of_the_running_nucleus_are_printed(official, core, tmp_path):

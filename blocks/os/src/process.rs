@@ -10,9 +10,10 @@ mod lines;
 mod table;
 mod tree;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -30,6 +31,12 @@ pub use leftovers::end_leftovers;
 pub use lines::{Line, MAX_LINE_BYTES, Output};
 pub use table::descendants;
 pub use tree::{Stopped, Tree};
+
+/// The path by which this program was started: a link to it is not followed, and a name is looked
+/// up in the `PATH` already.
+pub fn called_as() -> PathBuf {
+    OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()).into()
+}
 
 /// Lines that wait for the reader; beyond that the child waits in its write.
 const LINE_QUEUE: usize = 64;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use marram_nucleus::cloud::CloudSettings;
@@ -69,6 +70,21 @@ impl Device {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             holder => holder,
         }
+    }
+
+    /// Whether a nucleus uses this root folder. The process of one in another container is not seen,
+    /// but its socket is in the folder that both see.
+    pub(super) fn is_running(&self) -> bool {
+        !matches!(self.nucleus_process(), Ok(None))
+            || UnixStream::connect(self.ipc_socket()).is_ok()
+    }
+
+    fn ipc_socket(&self) -> PathBuf {
+        let configured =
+            self.config.as_ref().ok().and_then(|c| c.get(&["system", "ipcSocketPath"]));
+        let configured =
+            configured.as_ref().and_then(Value::as_str).filter(|path| !path.is_empty());
+        configured.map_or_else(|| self.paths.ipc_socket(), PathBuf::from)
     }
 
     /// The user that the nucleus runs as: that of its process, or else the owner of its folder.

@@ -15,7 +15,7 @@ pub(super) fn root(options: &Options) -> Result<PathBuf> {
     if let Some(root) = told.filter(|root| !root.as_os_str().is_empty()) {
         return Ok(expand_home(&root));
     }
-    let called = std::env::args_os().next().map(PathBuf::from);
+    let called = std::path::absolute(marram_os::process::called_as()).ok();
     let places = called.into_iter().chain(std::env::current_exe().ok());
     match places.filter_map(|program| installed_in(&program)).next() {
         Some(root) => Ok(root),

@@ -6,6 +6,7 @@ mod arguments;
 mod failure;
 mod ready;
 mod restart;
+mod tool;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,7 +85,9 @@ async fn serve(arguments: &Arguments) -> Result<End, Failure> {
     marram_os::process::become_subreaper().map_err(Failure::Runtime)?;
     let reaper = tokio::spawn(marram_os::process::reap_orphans());
 
+    let root = settings.root.clone();
     let nucleus = Nucleus::start(settings).await?;
+    tool::install(&root);
     if let Some(path) = &arguments.ready_file {
         ready::write(path, &nucleus)?;
     }

@@ -22,7 +22,7 @@ pub(super) const CHECK: Check<Device> = Check::network(
 );
 
 async fn look(device: Arc<Device>) -> Finding {
-    let is_running = !matches!(device.nucleus_process(), Ok(None));
+    let is_running = device.is_running();
     let root = device.paths.root();
     let credentials = match read_credentials(root) {
         Ok(credentials) => credentials,

@@ -33,7 +33,7 @@ async fn look(device: Arc<Device>) -> Finding {
         Ok(tls) => tls,
         Err(skipped) => return skipped,
     };
-    let is_running = !matches!(device.nucleus_process(), Ok(None));
+    let is_running = device.is_running();
     let client_id = match is_running {
         true => format!("{}#doctor", settings.thing),
         false => settings.thing.clone(),

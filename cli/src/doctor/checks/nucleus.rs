@@ -1,7 +1,6 @@
 //! The nucleus: whether one runs on this root folder, and which process it is.
 
 use std::fs;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::doctor::Finding;
@@ -16,11 +15,9 @@ fn look(device: &Device) -> Finding {
         Ok(process) => process,
         Err(error) => return Finding::skipped(format!("the lock cannot be looked at: {error}")),
     };
-    let socket = device.paths.ipc_socket();
     match process {
         Some(process) => Finding::ok(running(process, device)),
-        // A container has processes of its own, but the socket is in the folder that both see.
-        None if UnixStream::connect(&socket).is_ok() => {
+        None if device.is_running() => {
             Finding::ok("runs where its process is not seen, in another container perhaps")
         }
         None => Finding::warning(
