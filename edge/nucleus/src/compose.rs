@@ -6,6 +6,7 @@
 //! configuration alone says what the device does (recipes and deployments, B5.4 to B5.6, A6).
 
 mod attributes;
+mod changes;
 mod checks;
 mod interpolation;
 mod restart;

@@ -280,6 +280,20 @@ impl ConfigStore {
         rules::resolve_component(running, component, defaults, reset, update, merge_timestamp)
     }
 
+    /// What `component`'s configuration would be after [`Transaction::write_configuration`]; changes
+    /// nothing.
+    pub fn preview_configuration(
+        &self,
+        component: &str,
+        resolved: &ResolvedConfig,
+        merge_timestamp: i64,
+    ) -> Result<Value, ChangeConfig> {
+        let mut transaction = Transaction::new(self.root());
+        transaction.write_configuration(component, resolved, merge_timestamp)?;
+        let path = [rules::SERVICES, component, rules::CONFIGURATION];
+        Ok(transaction.get(&path).unwrap_or_default())
+    }
+
     /// The configuration as it is now.
     pub fn snapshot(&self) -> ConfigSnapshot {
         ConfigSnapshot { root: SnapshotRoot(self.root()) }

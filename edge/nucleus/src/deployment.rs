@@ -13,6 +13,7 @@ pub(crate) mod local;
 pub(crate) mod local_status;
 pub mod machine;
 mod membership;
+mod patience;
 pub(crate) mod queue;
 pub mod request;
 pub mod state;

@@ -10,7 +10,9 @@
 
 mod authorizer;
 pub mod cli;
+pub mod component_updates;
 mod configuration;
+mod consultation;
 pub mod iot_core;
 pub mod lifecycle;
 mod outbox;
@@ -19,6 +21,7 @@ mod server;
 mod session;
 mod socket;
 pub mod state;
+pub mod validation;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,12 +39,14 @@ use crate::config::ConfigStore;
 use crate::supervisor::tokens::Tokens;
 use authorizer::Authorizer;
 use cli::CliBackend;
+use component_updates::ComponentUpdates;
 use iot_core::IotLink;
 use iot_core::fan_out::FanOut;
 use lifecycle::Pausing;
 use pubsub::PubSub;
 use server::Shared;
 use state::StateReports;
+use validation::ConfigurationValidators;
 
 /// What the server needs of the nucleus.
 #[derive(Debug)]
@@ -56,6 +61,10 @@ pub struct IpcSettings {
     pub states: Arc<dyn StateReports>,
     /// Pauses and resumes components.
     pub pausing: Arc<dyn Pausing>,
+    /// Components that want to be asked before an update.
+    pub updates: ComponentUpdates,
+    /// Components that want to check their configuration.
+    pub validators: ConfigurationValidators,
     /// The connection to the cloud; `None` on a device that is configured to run offline.
     pub iot_core: Option<IotLink>,
     /// What people do on the device; `None` where there is nobody, and then these operations are
@@ -155,6 +164,8 @@ impl IpcServer {
             tokens: settings.tokens,
             states: settings.states,
             pausing: settings.pausing,
+            updates: settings.updates,
+            validators: settings.validators,
             clock: settings.clock,
             cli: settings.cli.map(Arc::new),
             pubsub: PubSub::default(),

@@ -28,6 +28,8 @@ use crate::config::{ConfigStore, OpenConfig};
 use crate::deployment::Deployments;
 use crate::deployment::state::DeploymentState;
 use crate::ipc::cli::CliBackend;
+use crate::ipc::component_updates::ComponentUpdates;
+use crate::ipc::validation::ConfigurationValidators;
 use crate::ipc::{IpcServer, IpcSettings, StartIpc};
 use crate::packages::{OpenStore, PackageStore};
 use crate::paths::NucleusPaths;
@@ -171,6 +173,8 @@ impl Nucleus {
         .await?;
         let natives: Natives = settings.natives.into_iter().map(|n| (n.name(), n)).collect();
 
+        let updates = ComponentUpdates::default();
+        let validators = ConfigurationValidators::default();
         let device = Device {
             state: DeploymentState::new(config.clone(), Arc::clone(&clock)),
             config: config.clone(),
@@ -180,6 +184,8 @@ impl Nucleus {
             paths: paths.clone(),
             clock: Arc::clone(&clock),
             restart: RestartSwitch::default(),
+            updates: updates.clone(),
+            validators: validators.clone(),
         };
         let interrupted = device.state.current();
         let restart = device.restart.clone();
@@ -206,6 +212,8 @@ impl Nucleus {
             tokens,
             states: Arc::new(supervisor.clone()),
             pausing: Arc::new(supervisor.clone()),
+            updates,
+            validators,
             iot_core,
             cli: Some(cli),
             clock,

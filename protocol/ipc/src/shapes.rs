@@ -6,6 +6,7 @@
 
 mod cli;
 mod configuration;
+mod consent;
 mod iot_core;
 mod lifecycle;
 mod pubsub;
@@ -25,6 +26,11 @@ pub use cli::{
 pub use configuration::{
     ConfigurationUpdateEvent, GetConfigurationRequest, GetConfigurationResponse,
     SubscribeToConfigurationUpdateRequest, UpdateConfigurationRequest,
+};
+pub use consent::{
+    ComponentUpdateEvent, ConfigurationValidityReport, ConfigurationValidityStatus,
+    DeferComponentUpdateRequest, SendConfigurationValidityReportRequest,
+    ValidateConfigurationUpdateEvent,
 };
 pub use iot_core::{
     IoTCoreMessage, PublishToIoTCoreRequest, SubscribeToIoTCoreRequest, UserProperty,

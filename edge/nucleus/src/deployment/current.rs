@@ -30,6 +30,9 @@ pub struct Current {
     /// Folders that a local deployment brings; `None` once they are copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folders: Option<Folders>,
+    /// How long components have put it off, in ms.
+    #[serde(default)]
+    pub deferred_ms: u64,
     /// Bootstrap steps on the way.
     #[serde(default, skip_serializing_if = "BootstrapTasks::is_empty")]
     pub bootstrap: BootstrapTasks,
@@ -52,6 +55,7 @@ impl Current {
             membership: None,
             broken_before: BTreeSet::new(),
             folders: None,
+            deferred_ms: 0,
             bootstrap: BootstrapTasks::default(),
             rollback_bootstrap: BootstrapTasks::default(),
         }

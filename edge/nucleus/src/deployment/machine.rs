@@ -19,6 +19,11 @@ use marram_model::error_code::ErrorCode;
 use marram_model::status::DetailedStatus;
 use serde::{Deserialize, Serialize};
 
+use super::patience::MAX_LIMIT;
+
+/// The most that a document's `configurationValidationPolicy` gives components.
+pub(crate) const MAX_VALIDATION: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a deployment does, in this order; those from [`Step::Restore`] on only to go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -29,6 +34,11 @@ pub enum Step {
     Resolve,
     /// Download, check and unpack the artifacts.
     Prepare,
+    /// Ask components whether now is a good time.
+    NotifyComponents,
+    /// Ask components whether they can live with their new configuration. After the consent, as in
+    /// Greengrass (B5.7).
+    ValidateConfiguration,
     /// Write the new configuration in one transaction.
     Apply,
     /// Stop all components and run the bootstrap steps; only of a deployment that restarts.
@@ -65,6 +75,10 @@ pub struct Deadlines {
     pub resolve: Duration,
     /// All downloads together.
     pub prepare: Duration,
+    /// All rounds of asking components; they have a limit of their own, well below.
+    pub notify: Duration,
+    /// The same for one round about configuration.
+    pub validate: Duration,
     /// Writing configuration, either way.
     pub write: Duration,
     /// Stopping all components, and all bootstrap steps together; each has its own `Timeout` too.
@@ -84,6 +98,8 @@ impl Default for Deadlines {
             gather: minutes(15),
             resolve: minutes(30),
             prepare: minutes(12 * 60),
+            notify: 2 * MAX_LIMIT,
+            validate: 2 * MAX_VALIDATION,
             write: minutes(2),
             bootstrap: minutes(12 * 60),
             restart: minutes(5),
@@ -100,6 +116,8 @@ impl Deadlines {
             Step::Gather => self.gather,
             Step::Resolve => self.resolve,
             Step::Prepare => self.prepare,
+            Step::NotifyComponents => self.notify,
+            Step::ValidateConfiguration => self.validate,
             Step::Apply | Step::Restore => self.write,
             Step::Bootstrap | Step::BootstrapRestored => self.bootstrap,
             Step::Restart | Step::RestartRestored => self.restart,
@@ -257,7 +275,9 @@ impl Machine {
         let next = match self.step {
             Step::Gather => Step::Resolve,
             Step::Resolve => Step::Prepare,
-            Step::Prepare => Step::Apply,
+            Step::Prepare => Step::NotifyComponents,
+            Step::NotifyComponents => Step::ValidateConfiguration,
+            Step::ValidateConfiguration => Step::Apply,
             Step::Apply if self.restarts => Step::Bootstrap,
             Step::Bootstrap => Step::Restart,
             Step::Apply | Step::Restart => Step::Settle,
@@ -278,7 +298,12 @@ impl Machine {
 
     fn fail(&mut self, failure: Failure) -> Action {
         match self.step {
-            Step::Gather | Step::Resolve | Step::Prepare | Step::Apply => {
+            Step::Gather
+            | Step::Resolve
+            | Step::Prepare
+            | Step::NotifyComponents
+            | Step::ValidateConfiguration
+            | Step::Apply => {
                 self.failure = Some(failure);
                 self.finish_failed(DetailedStatus::FailedNoStateChange)
             }

@@ -1,6 +1,7 @@
 //! What each step of a deployment does on this device.
 
 mod apply;
+mod consult;
 mod local;
 mod outcome;
 mod prepare;
@@ -26,6 +27,8 @@ use crate::cloud::status_publisher::StatusPublisher;
 use crate::cloud::{DataPlane, DeploymentStatusUpdate};
 use crate::compose::services::Natives;
 use crate::config::ConfigStore;
+use crate::ipc::component_updates::ComponentUpdates;
+use crate::ipc::validation::ConfigurationValidators;
 use crate::nucleus::RestartSwitch;
 use crate::packages::PackageStore;
 use crate::paths::NucleusPaths;
@@ -54,6 +57,10 @@ pub(crate) struct NucleusSteps {
     /// What Resolve found, for Prepare and Apply; found again after a restart.
     pub(crate) resolution: Mutex<Option<Resolution>>,
     pub(crate) restart: RestartSwitch,
+    /// Components that want to be asked before an update.
+    pub(crate) updates: ComponentUpdates,
+    /// Components that want to check their configuration.
+    pub(crate) validators: ConfigurationValidators,
 }
 
 impl Steps for NucleusSteps {
@@ -88,6 +95,8 @@ impl Steps for NucleusSteps {
             Step::Gather => self.gather(current).await,
             Step::Resolve => self.resolve(current).await,
             Step::Prepare => self.prepare().await,
+            Step::NotifyComponents => self.notify_components(current).await,
+            Step::ValidateConfiguration => self.validate_configuration(current).await,
             Step::Apply => self.apply(current),
             Step::Bootstrap => self.bootstrap(current).await,
             Step::Restart => self.start_again(current, current.bootstrap.final_restart()).await,
@@ -127,6 +136,7 @@ impl Steps for NucleusSteps {
     }
 
     async fn ended(&self, current: &Current, outcome: &DeploymentOutcome) {
+        self.updates.over(&current.document.deployment_id);
         self.close_books(current, outcome).await;
         self.run_what_was_halted(current);
         if let Some(fleet_status) = &self.fleet_status {

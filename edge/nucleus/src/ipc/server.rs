@@ -11,11 +11,13 @@ use tokio::task::JoinSet;
 
 use super::authorizer::Authorizer;
 use super::cli::CliBackend;
+use super::component_updates::ComponentUpdates;
 use super::iot_core::fan_out::FanOut;
 use super::lifecycle::Pausing;
 use super::pubsub::PubSub;
 use super::session;
 use super::state::StateReports;
+use super::validation::ConfigurationValidators;
 use crate::config::ConfigStore;
 use crate::supervisor::tokens::Tokens;
 
@@ -31,6 +33,8 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) states: Arc<dyn StateReports>,
     pub(super) pausing: Arc<dyn Pausing>,
+    pub(super) updates: ComponentUpdates,
+    pub(super) validators: ConfigurationValidators,
     pub(super) clock: SharedClock,
     pub(super) authorizer: Authorizer,
     pub(super) cli: Option<Arc<CliBackend>>,

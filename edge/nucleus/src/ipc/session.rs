@@ -143,6 +143,8 @@ enum Subscription {
     Local(LocalFilter),
     IotCore,
     Configuration(AbortHandle),
+    ComponentUpdates,
+    ConfigurationValidation,
 }
 
 impl Session {
@@ -296,6 +298,10 @@ impl Session {
                 }
             }
             Subscription::Configuration(task) => task.abort(),
+            Subscription::ComponentUpdates => self.server.updates.unsubscribe(self.key(stream)),
+            Subscription::ConfigurationValidation => {
+                self.server.validators.unsubscribe(self.key(stream));
+            }
         }
     }
 

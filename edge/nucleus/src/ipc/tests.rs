@@ -4,6 +4,7 @@ pub(crate) mod client;
 mod cloud;
 mod configuration;
 mod connection;
+mod consent;
 mod iot_core;
 mod lifecycle;
 mod pubsub;
@@ -19,8 +20,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use super::component_updates::ComponentUpdates;
 use super::iot_core::IotLink;
 use super::state::{StateReports, UnknownComponent};
+use super::validation::ConfigurationValidators;
 use super::{IpcServer, IpcSettings};
 use crate::config::ConfigStore;
 use crate::paths::NucleusPaths;
@@ -40,6 +43,8 @@ struct Device {
     clock: ManualClock,
     cloud: Arc<PlayedCloud>,
     from_cloud: mpsc::Sender<Publish>,
+    updates: ComponentUpdates,
+    validators: ConfigurationValidators,
     server: IpcServer,
 }
 
@@ -79,18 +84,33 @@ impl Device {
         let states = Arc::new(Reports::default());
         let cloud = Arc::new(PlayedCloud::default());
         let (from_cloud, messages) = mpsc::channel(16);
+        let updates = ComponentUpdates::default();
+        let validators = ConfigurationValidators::default();
         let server = IpcServer::start(IpcSettings {
             socket_path: paths.ipc_socket(),
             config: config.clone(),
             tokens: tokens.clone(),
             states: states.clone(),
             pausing: Arc::new(lifecycle::Played),
+            updates: updates.clone(),
+            validators: validators.clone(),
             iot_core: has_cloud.then(|| IotLink { iot_core: cloud.clone(), messages }),
             cli: None,
             clock: clock.shared(),
         })
         .unwrap();
-        Self { folder, config, tokens, states, clock, cloud, from_cloud, server }
+        Self {
+            folder,
+            config,
+            tokens,
+            states,
+            clock,
+            cloud,
+            from_cloud,
+            updates,
+            validators,
+            server,
+        }
     }
 
     fn socket(&self) -> PathBuf {

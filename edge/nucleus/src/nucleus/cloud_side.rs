@@ -22,7 +22,9 @@ use crate::deployment::machine::Deadlines;
 use crate::deployment::state::DeploymentState;
 use crate::deployment::steps::NucleusSteps;
 use crate::deployment::{Deployments, Request, Source, delivery, engine};
+use crate::ipc::component_updates::ComponentUpdates;
 use crate::ipc::iot_core::IotLink;
+use crate::ipc::validation::ConfigurationValidators;
 use crate::packages::PackageStore;
 use crate::paths::NucleusPaths;
 use crate::supervisor::Supervisor;
@@ -45,6 +47,8 @@ pub(super) struct Device {
     pub(super) paths: NucleusPaths,
     pub(super) clock: SharedClock,
     pub(super) restart: RestartSwitch,
+    pub(super) updates: ComponentUpdates,
+    pub(super) validators: ConfigurationValidators,
 }
 
 /// A connection that is made, or none on a device without a cloud; nothing is deployed yet.
@@ -135,6 +139,8 @@ impl Connected {
             clock: Arc::clone(&device.clock),
             resolution: Mutex::default(),
             restart: device.restart.clone(),
+            updates: device.updates.clone(),
+            validators: device.validators.clone(),
         });
         let engine = engine::start(steps, Deadlines::default(), commands, interrupted);
         let mut tasks = vec![engine];

@@ -203,7 +203,7 @@ async fn killed_at_any_save_a_restart_ends_the_deployment() {
         deployments.offer(job("a")).await;
         steps.until(|s| s.has_ended("a")).await;
         let saved: Vec<String> = steps.saved.lock().unwrap().iter().flatten().cloned().collect();
-        let expected = if restarts { 11 } else { 7 };
+        let expected = if restarts { 13 } else { 9 };
         assert_eq!(saved.len(), expected, "each step is saved before it begins");
         for position in saved {
             let steps = broken();

@@ -4,6 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The steps that a cancel ends.
+const BEFORE_APPLY: [Step; 5] = [
+    Step::Gather,
+    Step::Resolve,
+    Step::Prepare,
+    Step::NotifyComponents,
+    Step::ValidateConfiguration,
+];
+
 fn failure(cause: &str) -> Failure {
     Failure { cause: cause.to_owned(), codes: vec![ErrorCode::ComponentUpdateError] }
 }
@@ -50,7 +59,8 @@ fn steps_follow_in_order_to_success() {
         action = machine.handle(Event::Done);
     }
     use Step::*;
-    assert_eq!(steps, [Gather, Resolve, Prepare, Apply, Settle, Remove]);
+    let before = [Gather, Resolve, Prepare, NotifyComponents, ValidateConfiguration];
+    assert_eq!(steps, [&before[..], &[Apply, Settle, Remove]].concat());
     assert_eq!(action, Action::Finish(Ending::Succeeded));
 }
 
@@ -108,6 +118,15 @@ fn engine_do_nothing_new_component_broken_stays() {
 }
 
 #[test]
+fn engine_a_refused_configuration_changes_nothing() {
+    for step in [Step::NotifyComponents, Step::ValidateConfiguration] {
+        let mut machine = at(step, OnFailure::DoNothing);
+        let action = machine.handle(Event::Failed(failure("x")));
+        assert_eq!(detail(action), DetailedStatus::FailedNoStateChange, "{step:?}");
+    }
+}
+
+#[test]
 fn a_failing_rollback_keeps_both_causes() {
     let mut machine = at(Step::Restore, OnFailure::Rollback);
     let Action::Finish(Ending::Failed { detailed, failure }) =
@@ -121,7 +140,7 @@ fn a_failing_rollback_keeps_both_causes() {
 
 #[test]
 fn cancel_works_until_apply_and_is_refused_from_there_on() {
-    for step in [Step::Gather, Step::Resolve, Step::Prepare] {
+    for step in BEFORE_APPLY {
         let mut machine = at(step, OnFailure::Rollback);
         assert_eq!(machine.handle(Event::Cancel), Action::Finish(Ending::Canceled), "{step:?}");
     }
@@ -135,6 +154,8 @@ fn cancel_works_until_apply_and_is_refused_from_there_on() {
 fn a_restart_starts_over_before_apply_and_carries_on_after() {
     for (killed_in, resumed_in) in [
         (Step::Prepare, Step::Gather),
+        (Step::NotifyComponents, Step::Gather),
+        (Step::ValidateConfiguration, Step::Gather),
         (Step::Apply, Step::Gather),
         (Step::Settle, Step::Settle),
         (Step::Remove, Step::Remove),
@@ -185,7 +206,7 @@ proptest! {
         };
         let mut changed = false;
         let mut ended = None;
-        for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 12)) {
+        for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 14)) {
             let was_done = event == Event::Done;
             match machine.handle(event) {
                 Action::Run(next) => {
@@ -208,7 +229,7 @@ proptest! {
                 prop_assert!(!stays || (!rollback && !restarts));
             }
             Some(Ending::Succeeded) => prop_assert!(changed),
-            None => prop_assert!(false, "twelve successes in a row end every deployment"),
+            None => prop_assert!(false, "fourteen successes in a row end every deployment"),
         }
     }
 }

@@ -10,7 +10,7 @@ use marram_model::error_code::ErrorCode;
 use marram_os::file::{create_dir_all_mode, write_atomically};
 
 use super::NucleusSteps;
-use crate::compose::{Composer, device_attributes};
+use crate::compose::{Composer, Composition, device_attributes};
 use crate::config::{ChangeConfig, ConfigSnapshot};
 use crate::deployment::bootstrap::{BootstrapTasks, in_dependency_order};
 use crate::deployment::current::Current;
@@ -19,22 +19,8 @@ use crate::deployment::machine::{Event, Failure};
 impl NucleusSteps {
     /// Writes the new configuration, and with it that the deployment is past this step.
     pub(super) fn apply(&self, current: &mut Current) -> Result<(), Failure> {
-        let resolution = self.resolution()?;
         current.broken_before = self.broken();
-        let thing = self.config.get(&["system", "thingName"]);
-        let composer = Composer {
-            config: &self.config,
-            store: &self.store,
-            paths: &self.paths,
-            attributes: &device_attributes(&self.config),
-            thing_name: thing.as_ref().and_then(|name| name.as_str()).unwrap_or_default(),
-        };
-        let composition = composer
-            .compose(&resolution, &current.document, current.timestamp())
-            .map_err(|error| Failure::of(&error, error.error_codes()))?;
-        composition
-            .check_nucleus(&self.config, |program| self.supervisor.has_program(program))
-            .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        let composition = self.composition(current)?;
         let needs = composition.restart_needs(&self.config);
         if needs.is_restart() {
             tracing::info!(?needs, "the deployment needs a restart of the nucleus");
@@ -49,6 +35,26 @@ impl NucleusSteps {
                 self.state.put_current(tx, Some(&past_this_step(current)))
             })
             .map_err(not_written)
+    }
+
+    /// What the deployment makes of the configuration as it is now, checked.
+    pub(super) fn composition(&self, current: &Current) -> Result<Composition, Failure> {
+        let resolution = self.resolution()?;
+        let thing = self.config.get(&["system", "thingName"]);
+        let composer = Composer {
+            config: &self.config,
+            store: &self.store,
+            paths: &self.paths,
+            attributes: &device_attributes(&self.config),
+            thing_name: thing.as_ref().and_then(|name| name.as_str()).unwrap_or_default(),
+        };
+        let composition = composer
+            .compose(&resolution, &current.document, current.timestamp())
+            .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        composition
+            .check_nucleus(&self.config, |program| self.supervisor.has_program(program))
+            .map_err(|error| Failure::of(&error, error.error_codes()))?;
+        Ok(composition)
     }
 
     /// Writes the configuration of before, and with it that the deployment is past this step.

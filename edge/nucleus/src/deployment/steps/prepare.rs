@@ -97,7 +97,7 @@ impl NucleusSteps {
         settings
     }
 
-    fn nucleus_setting(&self, key: &str) -> Option<Value> {
+    pub(super) fn nucleus_setting(&self, key: &str) -> Option<Value> {
         self.config.get(&["services", NUCLEUS, "configuration", key])
     }
 }

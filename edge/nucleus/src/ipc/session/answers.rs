@@ -11,7 +11,7 @@ use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
 use crate::ipc::iot_core::requests::{self, Limits};
 use crate::ipc::server::Shared;
-use crate::ipc::{cli, lifecycle, pubsub, state};
+use crate::ipc::{cli, component_updates, lifecycle, pubsub, state};
 
 /// When a request that was begun is answered.
 pub(super) enum Answer {
@@ -58,6 +58,18 @@ impl Session {
                 let request = shapes::parse(operation, payload)
                     .map_err(|error| IpcError::service(error.message))?;
                 state::update(&*self.server.states, component, &request)?;
+                Ok(Answer::empty())
+            }
+            Operation::SubscribeToComponentUpdates => self.subscribe_to_updates(component, stream),
+            Operation::DeferComponentUpdate => {
+                self.server.updates.defer(component, shapes::parse(operation, payload)?)?;
+                Ok(Answer::empty())
+            }
+            Operation::SubscribeToValidateConfigurationUpdates => {
+                Ok(self.subscribe_to_validation(component, stream))
+            }
+            Operation::SendConfigurationValidityReport => {
+                self.server.validators.report(component, shapes::parse(operation, payload)?)?;
                 Ok(Answer::empty())
             }
             by_people if cli::serves(by_people) => {
@@ -182,6 +194,26 @@ impl Session {
             Some(stream)
         });
         Ok(Answer::Later)
+    }
+
+    fn subscribe_to_updates(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+    ) -> Result<Answer, IpcError> {
+        component_updates::check_known(&self.server.config, component)?;
+        self.add_lane(component, stream, Operation::SubscribeToComponentUpdates, "updates");
+        self.server.updates.subscribe(self.key(stream), component, &self.outbox);
+        self.subscriptions.insert(stream, Subscription::ComponentUpdates);
+        Ok(Answer::empty())
+    }
+
+    fn subscribe_to_validation(&mut self, component: &ComponentName, stream: i32) -> Answer {
+        let operation = Operation::SubscribeToValidateConfigurationUpdates;
+        self.add_lane(component, stream, operation, "configuration to check");
+        self.server.validators.subscribe(self.key(stream), component, &self.outbox);
+        self.subscriptions.insert(stream, Subscription::ConfigurationValidation);
+        Answer::empty()
     }
 
     async fn update_configuration(&mut self, update: Update) -> Result<Answer, IpcError> {

@@ -19,6 +19,8 @@ fn settings(device: &Device) -> IpcSettings {
         tokens: device.tokens.clone(),
         states: device.states.clone(),
         pausing: std::sync::Arc::new(super::lifecycle::Played),
+        updates: Default::default(),
+        validators: Default::default(),
         iot_core: None,
         cli: None,
         clock: device.clock.shared(),
