@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::exit::BadInput;
-use crate::{exit, local, provision, wait};
+use crate::{config, exit, local, provision, wait};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -21,6 +21,9 @@ enum Command {
     Provision(provision::Arguments),
     /// Run the device's runtime until SIGTERM; the same as the program `marramd`
     Run(marramd::Arguments),
+    /// The device's configuration, and where each value comes from
+    #[command(subcommand)]
+    Config(config::Command),
     /// Wait until a core device is HEALTHY and its deployments have succeeded
     Wait(wait::Arguments),
     /// What `greengrass-cli` does: works on the device of this machine
@@ -31,6 +34,7 @@ enum Command {
 pub(crate) fn run(Arguments { options, command }: Arguments) -> ExitCode {
     match command {
         Command::Local(command) => exit::of(local::run(&options, command)),
+        Command::Config(command) => exit::of(config::run(&command, options.output())),
         _ if options.is_given() => exit::of(Err(not_for_this())),
         Command::Provision(arguments) => exit::of(provision::run(&arguments)),
         Command::Run(arguments) => marramd::run(arguments),
@@ -41,8 +45,8 @@ pub(crate) fn run(Arguments { options, command }: Arguments) -> ExitCode {
 /// An option that would have no effect is a mistake of the caller's.
 fn not_for_this() -> anyhow::Error {
     BadInput(
-        "--ggcRootPath and --output are for component, deployment, logs, pubsub, iotcore and \
-         get-debug-password: leave them out here"
+        "--ggcRootPath and --output are for component, config (--output only), deployment, logs, \
+         pubsub, iotcore and get-debug-password: leave them out here"
             .to_owned(),
     )
     .into()

@@ -44,6 +44,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// How to print results.
+    pub(crate) fn output(&self) -> Output {
+        self.output
+    }
+
     /// True if any of them was used.
     pub(crate) fn is_given(&self) -> bool {
         self.root.is_some() || self.output != Output::default()

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command for people: data goes to stdout")]
 
 mod aws;
+mod config;
 mod core;
 mod doctor;
 mod env;

@@ -13,6 +13,7 @@ mod restart;
 pub mod services;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use marram_model::deployment::{ConfigurationUpdate, DeploymentDocument, RunWith};
 use marram_model::error_code::ErrorCode;
@@ -26,7 +27,7 @@ pub use restart::RestartNeeds;
 pub(crate) use restart::needs_bootstrap;
 
 use crate::config::{
-    ChangeConfig, ConfigStore, ResolveConfiguration, ResolvedConfig, Transaction,
+    ChangeConfig, ConfigStore, Origin, ResolveConfiguration, ResolvedConfig, Sources, Transaction,
     is_builtin_service,
 };
 use crate::packages::{LoadRecipe, PackageStore, PlatformRecipe};
@@ -52,6 +53,8 @@ pub struct Composer<'a> {
     pub paths: &'a NucleusPaths,
     /// What the device is.
     pub attributes: &'a Attributes,
+    /// What the document's values are stamped with.
+    pub origin: &'a Arc<Origin>,
     /// `{iot:thingName}`.
     pub thing_name: &'a str,
 }
@@ -141,11 +144,16 @@ impl Composer<'_> {
                 name.as_str(),
                 &defaults,
                 &update.reset,
-                update.merge.as_ref(),
-                merge_timestamp,
+                update.merge.as_ref().map(|merge| (merge, merge_timestamp)),
+                &self.sources(&component.version),
             )
             .map_err(Compose::Configuration)?;
         Ok(Draft { component, recipe, configuration })
+    }
+
+    fn sources(&self, version: &Version) -> Sources {
+        let recipe = Origin::Recipe { version: version.to_string() };
+        Sources { recipe: Arc::new(recipe), deployment: Arc::clone(self.origin) }
     }
 
     fn service(

@@ -16,6 +16,7 @@ mod effective;
 mod error;
 pub mod initial;
 mod journal;
+mod origin;
 mod rules;
 mod transaction;
 mod tree;
@@ -36,7 +37,8 @@ use tokio::sync::Notify;
 pub use component_update::UpdateConfiguration;
 pub use effective::{WriteEffectiveConfig, without_private_keys};
 pub use error::{ChangeConfig, OpenConfig};
-pub use rules::{ResolveConfiguration, ResolvedConfig, is_builtin_service};
+pub use origin::{ExplainedValue, Origin};
+pub use rules::{ResolveConfiguration, ResolvedConfig, Sources, is_builtin_service};
 pub use transaction::Transaction;
 pub use watch::{Change, Watcher};
 
@@ -128,7 +130,7 @@ impl ConfigStore {
             .transaction(|tx| {
                 for config in first.into_iter().chain(init) {
                     let timestamp = config.modified_ms.min(store.shared.clock.now_ms());
-                    tx.merge(&[], &config.value, timestamp)?;
+                    tx.merge_from(Some(&config.origin), &[], &config.value, timestamp)?;
                 }
                 Ok(())
             })
@@ -146,7 +148,9 @@ impl ConfigStore {
             && let Some(config) = initial::read_if_present(&paths.config_yaml())?
         {
             let mut transaction = Transaction::new(root);
-            transaction.merge(&[], &config.value, config.modified_ms).map_err(OpenConfig::Keep)?;
+            transaction
+                .merge_from(Some(&config.origin), &[], &config.value, config.modified_ms)
+                .map_err(OpenConfig::Keep)?;
             root = transaction.into_root();
         }
         Ok(Self::of(paths, root, None, clock))
@@ -265,19 +269,28 @@ impl ConfigStore {
 
     /// What `component`'s configuration would become by a deployment (B6.1); changes nothing.
     ///
-    /// `reset` and `update` are those of the document's entry for the component; a component that
-    /// the document does not name has neither.
+    /// `reset` and `update` (with the merge timestamp) are those of the document's entry for the
+    /// component; a component that the document does not name has neither.
     pub fn resolve_component(
         &self,
         component: &str,
         defaults: &Value,
         reset: &[String],
-        update: Option<&Map<String, Value>>,
-        merge_timestamp: i64,
+        update: Option<(&Map<String, Value>, i64)>,
+        sources: &Sources,
     ) -> Result<ResolvedConfig, ResolveConfiguration> {
         let root = self.root();
         let running = root.find(&[rules::SERVICES, component, rules::CONFIGURATION]);
-        rules::resolve_component(running, component, defaults, reset, update, merge_timestamp)
+        rules::resolve_component(running, component, defaults, reset, update, sources)
+    }
+
+    /// The values at and below `path` with when and by whom each was set, in the order of their
+    /// keys; `None` if there is nothing.
+    pub fn explain(&self, path: &[&str]) -> Option<Vec<ExplainedValue>> {
+        let root = self.root();
+        let mut explained = Vec::new();
+        origin::explain(root.find(path)?, &mut Vec::new(), &mut explained);
+        Some(explained)
     }
 
     /// What `component`'s configuration would be after [`Transaction::write_configuration`]; changes

@@ -64,6 +64,7 @@ impl Device {
             store: &self.store,
             paths: &self.paths,
             attributes: &self.attributes,
+            origin: &Arc::new(Origin::LocalDeployment { id: "d".into() }),
             thing_name: "T",
         };
         composer.compose(&resolution, &document, merge_timestamp)

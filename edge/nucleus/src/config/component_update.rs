@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::origin::{Origin, Stamp};
 use super::tree::{self, Node, compare_names};
 use super::{ChangeConfig, rules};
 
@@ -70,7 +71,9 @@ impl ComponentUpdate<'_> {
         let exists = configuration.find(self.key_path).is_some();
         let merged_at = if exists { timestamp } else { self.now };
         let target = tree::open(configuration, self.key_path);
-        rules::merge_object(target, self.value, merged_at);
+        let origin = Arc::new(Origin::Component { name: self.component.to_owned() });
+        let stamp = Stamp { modified: merged_at, origin: Some(&origin) };
+        rules::merge_object(target, self.value, stamp);
         let outdated = exists && target.modified().is_some_and(|modified| timestamp < modified);
         if outdated { Err(UpdateConfiguration::Outdated) } else { Ok(()) }
     }

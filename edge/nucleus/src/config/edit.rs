@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::origin::Origin;
 use super::tree::{self, Child, Container, Leaf, Node, compare_names};
 
 /// One edit of the node at a path from the root.
@@ -15,10 +16,10 @@ use super::tree::{self, Child, Container, Leaf, Node, compare_names};
 pub(crate) enum Edit {
     /// Sets a leaf; whatever was there, and leaves on the way, are replaced.
     #[serde(rename = "set")]
-    Set(Vec<String>, Value, i64),
-    /// Moves a leaf's timestamp only.
+    Set(Vec<String>, Value, i64, #[serde(default)] Option<Origin>),
+    /// Changes a leaf's timestamp and origin only.
     #[serde(rename = "touch")]
-    Touch(Vec<String>, i64),
+    Touch(Vec<String>, i64, #[serde(default)] Option<Origin>),
     /// Makes an empty container, also in the place of a leaf. The flag says that it replaces one.
     #[serde(rename = "container")]
     Container(Vec<String>, bool),
@@ -31,13 +32,15 @@ impl Edit {
     /// Carries the edit out.
     pub(crate) fn apply(&self, root: &mut Arc<Node>) {
         match self {
-            Self::Set(path, value, modified) => {
-                let leaf = Leaf { value: value.clone(), modified: *modified };
+            Self::Set(path, value, modified, origin) => {
+                let origin = origin.clone().map(Arc::new);
+                let leaf = Leaf { value: value.clone(), modified: *modified, origin };
                 *tree::open(root, path) = Arc::new(Node::Leaf(leaf));
             }
-            Self::Touch(path, modified) => {
+            Self::Touch(path, modified, origin) => {
                 if let Node::Leaf(leaf) = Arc::make_mut(tree::open(root, path)) {
                     leaf.modified = *modified;
+                    leaf.origin = origin.clone().map(Arc::new);
                 }
             }
             Self::Container(path, _) => *tree::open(root, path) = Arc::default(),
@@ -66,12 +69,13 @@ pub(crate) fn difference(old: &Node, new: &Node) -> Vec<Edit> {
 fn compare(old: Option<&Node>, new: &Node, path: &mut Vec<String>, edits: &mut Vec<Edit>) {
     match (old, new) {
         (Some(Node::Leaf(old)), Node::Leaf(new)) if old.value == new.value => {
-            if old.modified != new.modified {
-                edits.push(Edit::Touch(path.clone(), new.modified));
+            if old.modified != new.modified || old.origin != new.origin {
+                edits.push(Edit::Touch(path.clone(), new.modified, new.origin.as_deref().cloned()));
             }
         }
         (_, Node::Leaf(new)) => {
-            edits.push(Edit::Set(path.clone(), new.value.clone(), new.modified));
+            let origin = new.origin.as_deref().cloned();
+            edits.push(Edit::Set(path.clone(), new.value.clone(), new.modified, origin));
         }
         (Some(Node::Container(old)), Node::Container(new)) => {
             compare_containers(old, new, path, edits);

@@ -7,10 +7,12 @@
 mod schema;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value};
 
+use super::Origin;
 use super::rules::{CONFIGURATION, NUCLEUS_COMPONENT, SERVICES};
 use super::tree::compare_names;
 use schema::UnknownKeys;
@@ -25,6 +27,8 @@ pub struct InitialConfig {
     pub(super) value: Value,
     /// When the file was last edited, in milliseconds since the epoch.
     pub(super) modified_ms: i64,
+    /// The file.
+    pub(super) origin: Arc<Origin>,
 }
 
 /// Why a configuration file is not usable.
@@ -91,7 +95,9 @@ impl InitialConfig {
         let modified = std::fs::metadata(path).and_then(|data| data.modified()).map_err(failed)?;
         let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let value = parse(&text).map_err(|error| error.in_file(path))?;
-        Ok(Self { value, modified_ms: i64::try_from(age.as_millis()).unwrap_or(i64::MAX) })
+        let modified_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let origin = Arc::new(Origin::File { path: path.display().to_string() });
+        Ok(Self { value, modified_ms, origin })
     }
 }
 

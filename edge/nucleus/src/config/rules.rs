@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::origin::{Origin, Stamp};
 use super::tree::{self, Leaf, Node, compare_names};
 
 /// The root under which every component and service has its subtree.
@@ -43,42 +43,44 @@ const DEFAULTS_TIMESTAMP: i64 = 1;
 ///
 /// A leaf gives way to a value that is as new as itself or newer; nodes of different kinds replace
 /// each other whatever the timestamps. `null` is a value, not a deletion.
-pub(crate) fn merge(node: &mut Arc<Node>, value: &Value, timestamp: i64) {
+pub(crate) fn merge(node: &mut Arc<Node>, value: &Value, stamp: Stamp<'_>) {
+    let timestamp = stamp.modified;
     match (&**node, value) {
-        (_, Value::Object(object)) => merge_object(node, object, timestamp),
+        (_, Value::Object(object)) => merge_object(node, object, stamp),
         (Node::Leaf(old), new) => {
             if timestamp >= old.modified && (timestamp != old.modified || old.value != *new) {
-                *node = Arc::new(Node::Leaf(Leaf { value: new.clone(), modified: timestamp }));
+                *node = Arc::new(Node::Leaf(Leaf::new(new.clone(), stamp)));
             }
         }
-        (Node::Container(_), new) => *node = Arc::new(Node::from_value(new, timestamp)),
+        (Node::Container(_), new) => *node = Arc::new(Node::from_value(new, stamp)),
     }
 }
 
 /// [`merge`] for a value known to be an object.
-pub(crate) fn merge_object(node: &mut Arc<Node>, object: &Map<String, Value>, timestamp: i64) {
+pub(crate) fn merge_object(node: &mut Arc<Node>, object: &Map<String, Value>, stamp: Stamp<'_>) {
     if node.as_container().is_none() {
-        *node = Arc::new(Node::from_object(object, timestamp));
+        *node = Arc::new(Node::from_object(object, stamp));
         return;
     }
     for (name, value) in object {
-        merge_child(node, name, value, timestamp, merge);
+        merge_child(node, name, value, stamp, merge);
     }
 }
 
 /// Fills what is missing, or still a default, from a recipe's DefaultConfiguration. A node of
 /// another kind stays: it is what somebody merged on purpose.
-pub(crate) fn fill_defaults(node: &mut Arc<Node>, defaults: &Value) {
+pub(crate) fn fill_defaults(node: &mut Arc<Node>, defaults: &Value, recipe: Option<&Arc<Origin>>) {
+    let stamp = Stamp { modified: DEFAULTS_TIMESTAMP, origin: recipe };
     match (&**node, defaults) {
         (Node::Container(_), Value::Object(object)) => {
             for (name, value) in object {
-                merge_child(node, name, value, DEFAULTS_TIMESTAMP, |child, value, _| {
-                    fill_defaults(child, value);
+                merge_child(node, name, value, stamp, |child, value, _| {
+                    fill_defaults(child, value, recipe);
                 });
             }
         }
         (Node::Leaf(old), new) if !new.is_object() && old.modified <= DEFAULTS_TIMESTAMP => {
-            *node = Arc::new(Node::from_value(new, DEFAULTS_TIMESTAMP));
+            *node = Arc::new(Node::from_value(new, stamp));
         }
         _ => {}
     }
@@ -88,26 +90,26 @@ fn merge_child(
     node: &mut Arc<Node>,
     name: &str,
     value: &Value,
-    timestamp: i64,
-    merge: impl FnOnce(&mut Arc<Node>, &Value, i64),
+    stamp: Stamp<'_>,
+    merge: impl FnOnce(&mut Arc<Node>, &Value, Stamp<'_>),
 ) {
     let container = Arc::make_mut(node).make_container();
     match container.child_mut(name) {
-        Some(child) => merge(child, value, timestamp),
-        None => container.put(name, Arc::new(Node::from_value(value, timestamp))),
+        Some(child) => merge(child, value, stamp),
+        None => container.put(name, Arc::new(Node::from_value(value, stamp))),
     }
 }
 
 /// Makes the node what `value` says: like [`merge`], and children that `value` lacks are removed
-/// whatever their timestamps. Leaves newer than `timestamp` keep their value.
-pub(crate) fn replace(node: &mut Arc<Node>, value: &Value, timestamp: i64) {
+/// whatever their timestamps. Leaves newer than the stamp keep their value.
+pub(crate) fn replace(node: &mut Arc<Node>, value: &Value, stamp: Stamp<'_>) {
     let (Node::Container(_), Value::Object(object)) = (&**node, value) else {
-        return merge(node, value, timestamp);
+        return merge(node, value, stamp);
     };
     let container = Arc::make_mut(node).make_container();
     container.retain(|name| object.keys().any(|key| compare_names(key, name).is_eq()));
     for (name, value) in object {
-        merge_child(node, name, value, timestamp, replace);
+        merge_child(node, name, value, stamp, replace);
     }
 }
 
@@ -125,11 +127,22 @@ pub struct ResolveConfiguration {
     pub pointer: String,
 }
 
+/// Where the parts of a configuration that a deployment makes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// What the recipe's defaults are stamped with.
+    pub recipe: Arc<Origin>,
+    /// What the document's update is stamped with.
+    pub deployment: Arc<Origin>,
+}
+
 /// What one component's configuration becomes by a deployment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedConfig {
     /// The whole configuration.
     pub value: Value,
+    /// The same with the origin of each leaf, before variables were filled in.
+    made_of: Arc<Node>,
     /// What the document resets: there, no older timestamp protects a value of the component's own.
     resets: Vec<Vec<String>>,
 }
@@ -140,19 +153,19 @@ pub(crate) fn resolve_component(
     component: &str,
     defaults: &Value,
     reset: &[String],
-    update: Option<&Map<String, Value>>,
-    merge_timestamp: i64,
+    update: Option<(&Map<String, Value>, i64)>,
+    sources: &Sources,
 ) -> Result<ResolvedConfig, ResolveConfiguration> {
     let mut node = Arc::new(running.cloned().unwrap_or_default());
     let resets = reset_paths(&node, component, reset)?;
     for path in &resets {
         tree::remove(&mut node, path);
     }
-    fill_defaults(&mut node, defaults);
-    if let Some(update) = update {
-        merge_object(&mut node, update, merge_timestamp);
+    fill_defaults(&mut node, defaults, Some(&sources.recipe));
+    if let Some((update, modified)) = update {
+        merge_object(&mut node, update, Stamp { modified, origin: Some(&sources.deployment) });
     }
-    Ok(ResolvedConfig { value: node.to_value(), resets })
+    Ok(ResolvedConfig { value: node.to_value(), made_of: node, resets })
 }
 
 /// Writes a resolved configuration over the running one (B6.3): every leaf gets the merge
@@ -165,7 +178,25 @@ pub(crate) fn write_configuration(
     for path in &resolved.resets {
         tree::remove(running, path);
     }
-    replace(running, &resolved.value, merge_timestamp);
+    replace(running, &resolved.value, Stamp { modified: merge_timestamp, origin: None });
+    adopt_origins(running, &resolved.made_of, merge_timestamp);
+}
+
+/// Gives each leaf that is not newer than `until` the origin that it has in `made_of`.
+fn adopt_origins(node: &mut Arc<Node>, made_of: &Node, until: i64) {
+    match (Arc::make_mut(node), made_of) {
+        (Node::Leaf(leaf), Node::Leaf(made_of)) if leaf.modified <= until => {
+            leaf.origin.clone_from(&made_of.origin);
+        }
+        (Node::Container(container), Node::Container(made_of)) => {
+            for child in made_of.children() {
+                if let Some(node) = container.child_mut(&child.name) {
+                    adopt_origins(node, &child.node, until);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The paths that RESET removes: the connection keys of the nucleus are never among them, because

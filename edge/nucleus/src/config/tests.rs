@@ -7,8 +7,16 @@ use super::*;
 
 mod component;
 mod merge;
+mod origins;
 mod replay;
 mod store;
+
+/// A deployment `d` that finds recipes of version 1.0.0.
+fn sources() -> Sources {
+    let deployment = Origin::Deployment { id: "d".into(), target: "thinggroup/G:1".into() };
+    let recipe = Origin::Recipe { version: "1.0.0".into() };
+    Sources { recipe: Arc::new(recipe), deployment: Arc::new(deployment) }
+}
 
 /// A store in a folder of its own.
 struct Fixture {

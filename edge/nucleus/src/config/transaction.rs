@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::component_update::{ComponentUpdate, UpdateConfiguration};
 use super::error::ChangeConfig;
+use super::origin::{Origin, Stamp};
 use super::rules::{self, ResolvedConfig};
 use super::tree::{self, Node};
 use super::{ConfigSnapshot, SnapshotRoot};
@@ -43,8 +44,20 @@ impl Transaction {
         value: &Value,
         timestamp: i64,
     ) -> Result<(), ChangeConfig> {
+        self.merge_from(None, path, value, timestamp)
+    }
+
+    /// [`Self::merge`] of something that people will want to know the origin of.
+    pub fn merge_from(
+        &mut self,
+        origin: Option<&Arc<Origin>>,
+        path: &[&str],
+        value: &Value,
+        timestamp: i64,
+    ) -> Result<(), ChangeConfig> {
         check_depth(path, value)?;
-        rules::merge(tree::open(&mut self.root, path), value, timestamp);
+        let stamp = Stamp { modified: timestamp, origin };
+        rules::merge(tree::open(&mut self.root, path), value, stamp);
         Ok(())
     }
 
@@ -57,7 +70,8 @@ impl Transaction {
         timestamp: i64,
     ) -> Result<(), ChangeConfig> {
         check_depth(path, value)?;
-        rules::replace(tree::open(&mut self.root, path), value, timestamp);
+        let stamp = Stamp { modified: timestamp, origin: None };
+        rules::replace(tree::open(&mut self.root, path), value, stamp);
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::origin::{Origin, Stamp};
+
 /// One node: a leaf or a container.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
@@ -27,6 +29,8 @@ pub(crate) struct Leaf {
     pub(crate) value: Value,
     /// Milliseconds since the epoch.
     pub(crate) modified: i64,
+    /// Who set it; `None` for the nucleus itself.
+    pub(crate) origin: Option<Arc<Origin>>,
 }
 
 /// Children in the order of their case-folded names.
@@ -49,6 +53,13 @@ pub(crate) fn compare_names(a: &str, b: &str) -> Ordering {
         return a.bytes().map(folded).cmp(b.bytes().map(folded));
     }
     a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
+}
+
+impl Leaf {
+    /// A leaf that is set now.
+    pub(crate) fn new(value: Value, stamp: Stamp<'_>) -> Self {
+        Self { value, modified: stamp.modified, origin: stamp.origin.cloned() }
+    }
 }
 
 impl Container {
@@ -115,20 +126,20 @@ impl Node {
         Self::Container(Container::default())
     }
 
-    /// The node that `value` describes, each leaf set at `modified`.
-    pub(crate) fn from_value(value: &Value, modified: i64) -> Self {
+    /// The node that `value` describes, each leaf with the stamp.
+    pub(crate) fn from_value(value: &Value, stamp: Stamp<'_>) -> Self {
         match value {
-            Value::Object(object) => Self::from_object(object, modified),
-            leaf => Self::Leaf(Leaf { value: leaf.clone(), modified }),
+            Value::Object(object) => Self::from_object(object, stamp),
+            leaf => Self::Leaf(Leaf::new(leaf.clone(), stamp)),
         }
     }
 
-    /// The container that `object` describes, each leaf set at `modified`.
-    pub(crate) fn from_object(object: &Map<String, Value>, modified: i64) -> Self {
+    /// The container that `object` describes, each leaf with the stamp.
+    pub(crate) fn from_object(object: &Map<String, Value>, stamp: Stamp<'_>) -> Self {
         let mut container = Container::default();
         for (name, value) in object {
             // Two keys that differ in case only are one key; the later value wins.
-            container.put(name, Arc::new(Self::from_value(value, modified)));
+            container.put(name, Arc::new(Self::from_value(value, stamp)));
         }
         Self::Container(container)
     }

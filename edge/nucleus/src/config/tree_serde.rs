@@ -1,4 +1,5 @@
-//! The written form of a tree: a container is an object, a leaf the list `[modified, value]`.
+//! The written form of a tree: a container is an object, a leaf the list `[modified, value]`, or
+//! `[modified, value, origin]`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +8,21 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::origin::Origin;
 use super::tree::{Container, Leaf, Node};
 
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Leaf(leaf) => {
-                let mut pair = serializer.serialize_tuple(2)?;
-                pair.serialize_element(&leaf.modified)?;
-                pair.serialize_element(&leaf.value)?;
-                pair.end()
+                let length = if leaf.origin.is_some() { 3 } else { 2 };
+                let mut tuple = serializer.serialize_tuple(length)?;
+                tuple.serialize_element(&leaf.modified)?;
+                tuple.serialize_element(&leaf.value)?;
+                if let Some(origin) = &leaf.origin {
+                    tuple.serialize_element(&**origin)?;
+                }
+                tuple.end()
             }
             Self::Container(container) => {
                 let children = container.children();
@@ -57,6 +63,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let missing = || A::Error::custom("a leaf needs a timestamp and a value");
         let modified = seq.next_element()?.ok_or_else(missing)?;
         let value = seq.next_element()?.ok_or_else(missing)?;
-        Ok(Node::Leaf(Leaf { value, modified }))
+        let origin = seq.next_element::<Origin>()?.map(Arc::new);
+        Ok(Node::Leaf(Leaf { value, modified, origin }))
     }
 }

@@ -10,6 +10,7 @@ use super::bootstrap::BootstrapTasks;
 use super::local::Folders;
 use super::machine::{Machine, OnFailure};
 use super::request::{Request, Source};
+use crate::config::Origin;
 
 /// One deployment with its position and what its steps have found out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,6 +74,16 @@ impl Current {
             Source::Local { deployment_id } => deployment_id,
             Source::Job { .. } | Source::Shadow { .. } => &self.document.configuration_arn,
         }
+    }
+
+    /// What the values that it brings are stamped with.
+    pub fn origin(&self) -> Origin {
+        if let Source::Local { deployment_id } = &self.request.source {
+            return Origin::LocalDeployment { id: deployment_id.clone() };
+        }
+        let arn = &self.document.configuration_arn;
+        let target = arn.split_once(":configuration:").map_or(arn.as_str(), |(_, target)| target);
+        Origin::Deployment { id: self.document.deployment_id.clone(), target: target.to_owned() }
     }
 
     /// The document's creation time; the time of receipt if it has none.

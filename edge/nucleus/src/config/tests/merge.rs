@@ -18,8 +18,9 @@ impl Device {
         let store = &self.fixture.store;
         let reset: Vec<String> = reset.iter().map(|&pointer| pointer.to_owned()).collect();
         let update = update.map(|update| update.as_object().unwrap().clone());
+        let update = update.as_ref().map(|update| (update, ts));
         let resolved =
-            store.resolve_component(COMPONENT, &defaults, &reset, update.as_ref(), ts).unwrap();
+            store.resolve_component(COMPONENT, &defaults, &reset, update, &sources()).unwrap();
         store.transaction(|tx| tx.write_configuration(COMPONENT, &resolved, ts)).unwrap();
         self.configuration()
     }
@@ -96,7 +97,8 @@ fn merge_03_reset_wins_over_what_the_component_wrote_later() {
 fn merge_03_pointer_without_slash_fails_the_deployment() {
     let device = Device::new();
     let reset = ["rate".to_owned()];
-    let resolved = device.fixture.store.resolve_component(COMPONENT, &json!({}), &reset, None, 1);
+    let store = &device.fixture.store;
+    let resolved = store.resolve_component(COMPONENT, &json!({}), &reset, None, &sources());
     let error = resolved.unwrap_err().to_string();
     assert!(error.contains("`rate`") && error.contains(COMPONENT), "{error}");
 }
@@ -181,7 +183,8 @@ fn c3_connection_keys_of_the_nucleus_are_never_reset() {
     for reset in ["", "/iotDataEndpoint"] {
         let reset = [reset.to_owned(), "/logging".to_owned()];
         let resolved =
-            store.resolve_component("aws.greengrass.Nucleus", &defaults, &reset, None, 20).unwrap();
+            store.resolve_component("aws.greengrass.Nucleus", &defaults, &reset, None, &sources());
+        let resolved = resolved.unwrap();
         assert_eq!(
             resolved.value,
             json!({"iotDataEndpoint": "data.example", "iotCredEndpoint": ""})

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::edit::{Edit, difference};
+use crate::config::origin::Stamp;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -96,8 +97,9 @@ proptest! {
     fn difference_leads_from_any_tree_to_any_other(
         old in object_of(value()), new in object_of(value()), ts in (0i64..3, 0i64..3)
     ) {
-        let mut tree = Arc::new(Node::from_object(&old, ts.0));
-        let wanted = Node::from_object(&new, ts.1);
+        let origin = Arc::new(Origin::Component { name: "c".into() });
+        let mut tree = Arc::new(Node::from_object(&old, Stamp { modified: ts.0, origin: None }));
+        let wanted = Node::from_object(&new, Stamp { modified: ts.1, origin: Some(&origin) });
         let edits = difference(&tree, &wanted);
         let written = serde_json::to_vec(&edits).unwrap();
         let read: Vec<Edit> = serde_json::from_slice(&written).unwrap();

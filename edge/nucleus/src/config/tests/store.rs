@@ -142,7 +142,9 @@ fn c1_1_init_config_wins_when_it_is_newer_than_the_values() {
     let folder = tempfile::tempdir().unwrap();
     let paths = NucleusPaths::new(folder.path());
     let init = |thing: &str, modified_ms: i64| {
-        Some(InitialConfig { value: json!({"system": {"thingName": thing}}), modified_ms })
+        let origin = Arc::new(Origin::File { path: "init.yaml".into() });
+        let value = json!({"system": {"thingName": thing}});
+        Some(InitialConfig { value, modified_ms, origin })
     };
     let start = |init| {
         let clock = ManualClock::at_ms(NOW).shared();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use marram_model::ComponentName;
 use marram_model::component_state::ComponentState;
@@ -46,6 +47,7 @@ impl NucleusSteps {
             store: &self.store,
             paths: &self.paths,
             attributes: &device_attributes(&self.config),
+            origin: &Arc::new(current.origin()),
             thing_name: thing.as_ref().and_then(|name| name.as_str()).unwrap_or_default(),
         };
         let composition = composer
