@@ -2,7 +2,7 @@
 //!
 //! Dependencies point one way: `protocol → blocks → {edge, cloud} → cli`; `edge` and `cloud` meet
 //! only on the wire; `marramd` carries no crate that would make it large; no file grows past the
-//! limit; every crate inherits the workspace's lints.
+//! limit; every crate inherits the workspace's lints; the conformance pages name tests that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::run;
+use crate::{conformance, run};
 
 /// Lines of code in one file, tests not counted.
 const MAX_FILE_LINES: usize = 600;
@@ -95,6 +95,7 @@ fn problems() -> Result<Vec<String>> {
         check_file_sizes(&folder.join("src"), &root, &mut problems)?;
     }
     check_edge_executable(&metadata, &mut problems)?;
+    problems.extend(conformance::problems(&root)?);
     Ok(problems)
 }
 

@@ -4,6 +4,7 @@
 //! fresh machine gives the same result as the tenth run.
 #![allow(clippy::print_stdout, reason = "a command for people")]
 
+mod conformance;
 mod fuzz;
 mod interop;
 mod layers;
@@ -31,7 +32,8 @@ enum Command {
         #[arg(long, value_enum)]
         only: Option<test::Part>,
     },
-    /// Dependency directions, file sizes, lints inherited, no forbidden crate in `marramd`
+    /// Dependency directions, file sizes, lints inherited, no forbidden crate in `marramd`, every
+    /// test that a conformance page names
     Layers,
     /// Search for inputs that break a fuzz target; found ones and new ones stay in target/fuzz
     Fuzz(fuzz::Arguments),
