@@ -12,6 +12,7 @@ use marram_model::ComponentName;
 use serde_json::Value;
 
 use crate::config::ConfigStore;
+use crate::ipc::providers::Operations;
 use crate::supervisor::tokens::Tokens;
 
 /// What a guest may use of the nucleus.
@@ -23,6 +24,8 @@ pub struct Context {
     pub config: ConfigStore,
     /// Who a component's token belongs to.
     pub tokens: Tokens,
+    /// Answers operations of the IPC for as long as the component runs.
+    pub operations: Operations,
     /// Variables that every process started from now on gets, for example the credentials URI.
     pub environment: crate::supervisor::environment::SharedEnvironment,
     /// The component's working folder.

@@ -10,17 +10,20 @@
 
 mod authorizer;
 pub mod cli;
+mod component_metrics;
 pub mod component_updates;
 mod configuration;
 mod consultation;
 pub mod iot_core;
 pub mod lifecycle;
 mod outbox;
+pub mod providers;
 mod pubsub;
 mod server;
 mod session;
 mod socket;
 pub mod state;
+mod token;
 pub mod validation;
 
 #[cfg(test)]
@@ -39,10 +42,12 @@ use crate::config::ConfigStore;
 use crate::supervisor::tokens::Tokens;
 use authorizer::Authorizer;
 use cli::CliBackend;
+use component_metrics::ComponentMetrics;
 use component_updates::ComponentUpdates;
 use iot_core::IotLink;
 use iot_core::fan_out::FanOut;
 use lifecycle::Pausing;
+use providers::Operations;
 use pubsub::PubSub;
 use server::Shared;
 use state::StateReports;
@@ -70,6 +75,10 @@ pub struct IpcSettings {
     /// What people do on the device; `None` where there is nobody, and then these operations are
     /// not supported.
     pub cli: Option<CliBackend>,
+    /// What components inside the nucleus answer.
+    pub operations: Operations,
+    /// Where what components measure is kept.
+    pub telemetry: PathBuf,
     /// Dates configuration that components write.
     pub clock: SharedClock,
 }
@@ -159,7 +168,9 @@ impl IpcServer {
             fan_out
         });
         let shared = Arc::new(Shared {
-            authorizer: Authorizer::new(settings.config.clone()),
+            authorizer: Arc::new(Authorizer::new(settings.config.clone())),
+            operations: settings.operations,
+            metrics: Arc::new(ComponentMetrics::new(settings.telemetry, settings.clock.clone())),
             config: settings.config,
             tokens: settings.tokens,
             states: settings.states,

@@ -29,6 +29,7 @@ use crate::deployment::Deployments;
 use crate::deployment::state::DeploymentState;
 use crate::ipc::cli::CliBackend;
 use crate::ipc::component_updates::ComponentUpdates;
+use crate::ipc::providers::Operations;
 use crate::ipc::validation::ConfigurationValidators;
 use crate::ipc::{IpcServer, IpcSettings, StartIpc};
 use crate::packages::{OpenStore, PackageStore};
@@ -162,12 +163,14 @@ impl Nucleus {
         let store = PackageStore::open(&paths)?;
         let environment = SharedEnvironment::default();
         let tokens = Tokens::default();
+        let operations = Operations::default();
         let supervisor = Supervisor::start(SupervisorSettings {
             paths: paths.clone(),
             config: config.clone(),
             inherited: settings.inherited,
             environment,
             tokens: tokens.clone(),
+            operations: operations.clone(),
             clock: Arc::clone(&clock),
         })
         .await?;
@@ -216,6 +219,8 @@ impl Nucleus {
             validators,
             iot_core,
             cli: Some(cli),
+            operations,
+            telemetry: paths.telemetry(),
             clock,
         })?;
         // A deployment that restarted the nucleus may have to run something before any component.

@@ -68,6 +68,11 @@ impl NucleusPaths {
         self.root.join("logs")
     }
 
+    /// `telemetry/`: what components have measured.
+    pub fn telemetry(&self) -> PathBuf {
+        self.root.join("telemetry")
+    }
+
     /// `deployments/`.
     pub fn deployments(&self) -> PathBuf {
         self.root.join("deployments")

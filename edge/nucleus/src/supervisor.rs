@@ -40,6 +40,7 @@ pub use spec::{ServiceKind, ServiceSet, ServiceSpec};
 
 use self::core::Core;
 use crate::config::ConfigStore;
+use crate::ipc::providers::Operations;
 use crate::lifecycle::Event;
 use crate::paths::NucleusPaths;
 use board::Board;
@@ -64,6 +65,8 @@ pub struct SupervisorSettings {
     pub environment: SharedEnvironment,
     /// Where the components' tokens are registered.
     pub tokens: Tokens,
+    /// What native components answer over IPC.
+    pub operations: Operations,
     /// For the logs.
     pub clock: SharedClock,
 }
@@ -105,7 +108,8 @@ impl Supervisor {
     /// Ends what an earlier nucleus on the same root folder left behind, and starts without any
     /// component.
     pub async fn start(settings: SupervisorSettings) -> Result<Self, StartSupervisor> {
-        let SupervisorSettings { paths, config, inherited, environment, tokens, clock } = settings;
+        let SupervisorSettings { paths, config, inherited, environment, tokens, operations, clock } =
+            settings;
         // Components run as other users: they must get through to their own folders below.
         let work = paths.root().join("work");
         if !work.is_dir() {
@@ -119,7 +123,8 @@ impl Supervisor {
         if !survivors.is_empty() {
             return Err(StartSupervisor::Leftovers(survivors));
         }
-        let runner = Runner { paths, config, inherited, shared: environment, tokens, clock };
+        let runner =
+            Runner { paths, config, inherited, shared: environment, tokens, operations, clock };
         let board = Arc::new(Board::new());
         let shared = Arc::new_cyclic(|shared| Shared {
             core: Mutex::new(Core::new(runner, cgroups, Arc::clone(&board), shared.clone())),

@@ -9,6 +9,7 @@ mod configuration;
 mod consent;
 mod iot_core;
 mod lifecycle;
+mod metric;
 mod pubsub;
 
 use serde::Deserialize;
@@ -33,9 +34,14 @@ pub use consent::{
     ValidateConfigurationUpdateEvent,
 };
 pub use iot_core::{
-    IoTCoreMessage, PublishToIoTCoreRequest, SubscribeToIoTCoreRequest, UserProperty,
+    IoTCoreConnectionStatusEvent, IoTCoreMessage, PublishToIoTCoreRequest,
+    SubscribeToIoTCoreRequest, UserProperty,
 };
 pub use lifecycle::{PauseComponentRequest, ReportedLifecycleState, UpdateStateRequest};
+pub use metric::{
+    Metric, PutComponentMetricRequest, ValidateAuthorizationTokenRequest,
+    ValidateAuthorizationTokenResponse,
+};
 pub use pubsub::{
     MessageBody, PublishMessage, PublishToTopicRequest, ReceiveMode, SubscribeToTopicRequest,
 };

@@ -24,6 +24,14 @@ pub(super) enum Service {
     MqttProxy,
     /// Pausing and resuming components.
     Lifecycle,
+    /// What AWS's own components measure.
+    ComponentMetric,
+    /// Secrets.
+    SecretManager,
+    /// Shadows on this device.
+    ShadowManager,
+    /// Devices that connect to this one.
+    ClientDevices,
     /// What people do on the device.
     Cli,
 }
@@ -34,6 +42,10 @@ impl Service {
             Self::PubSub => "aws.greengrass.ipc.pubsub",
             Self::Lifecycle => "aws.greengrass.ipc.lifecycle",
             Self::MqttProxy => "aws.greengrass.ipc.mqttproxy",
+            Self::ComponentMetric => "aws.greengrass.ipc.componentmetric",
+            Self::SecretManager => "aws.greengrass.SecretManager",
+            Self::ShadowManager => "aws.greengrass.ShadowManager",
+            Self::ClientDevices => "aws.greengrass.clientdevices.Auth",
             Self::Cli => cli::PRINCIPAL,
         }
     }

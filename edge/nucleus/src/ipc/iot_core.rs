@@ -5,6 +5,7 @@
 //! messages.
 
 mod cloud_filter;
+pub(super) mod connection_status;
 mod event;
 pub(super) mod fan_out;
 pub(super) mod requests;
@@ -15,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use marram_mqtt::{Publish, QoS};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// A future behind a trait object.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -38,6 +39,9 @@ pub trait IotCore: fmt::Debug + Send + Sync + 'static {
     /// Ends a subscription of [`IotCore::subscribe`]; nothing else of the connection may suffer
     /// if it uses the same filter for itself.
     fn unsubscribe(&self, filter: String) -> BoxFuture<()>;
+
+    /// Whether the cloud is reached, now and from now on.
+    fn connection(&self) -> watch::Receiver<bool>;
 }
 
 /// Both directions of the connection to AWS IoT Core.

@@ -11,9 +11,11 @@ use tokio::task::JoinSet;
 
 use super::authorizer::Authorizer;
 use super::cli::CliBackend;
+use super::component_metrics::ComponentMetrics;
 use super::component_updates::ComponentUpdates;
 use super::iot_core::fan_out::FanOut;
 use super::lifecycle::Pausing;
+use super::providers::Operations;
 use super::pubsub::PubSub;
 use super::session;
 use super::state::StateReports;
@@ -36,7 +38,9 @@ pub(super) struct Shared {
     pub(super) updates: ComponentUpdates,
     pub(super) validators: ConfigurationValidators,
     pub(super) clock: SharedClock,
-    pub(super) authorizer: Authorizer,
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) operations: Operations,
+    pub(super) metrics: Arc<ComponentMetrics>,
     pub(super) cli: Option<Arc<CliBackend>>,
     pub(super) pubsub: PubSub,
     /// `None` on a device without a cloud.

@@ -3,7 +3,8 @@
 //! A session is one task of two halves. The reading half handles requests one after the other, so
 //! that they take effect in the order in which they arrived; the writing half empties the
 //! [`Outbox`] meanwhile, so that a request that has to wait never keeps events from being sent.
-//! What depends on the cloud (both IoT Core operations) is begun in order and answered later. The
+//! What depends on the cloud (both IoT Core operations), or on a component inside the nucleus, is
+//! begun in order and answered later. The
 //! requests themselves are in `answers`.
 
 mod answers;
@@ -134,7 +135,7 @@ struct Session {
     subscriptions: HashMap<i32, Subscription>,
     /// Requests that wait for the cloud; each yields its stream if that ended with an error.
     pending: JoinSet<Option<i32>>,
-    /// Watches of configurations.
+    /// What sends events of configurations and of the connection.
     watches: JoinSet<()>,
 }
 
@@ -142,7 +143,8 @@ struct Session {
 enum Subscription {
     Local(LocalFilter),
     IotCore,
-    Configuration(AbortHandle),
+    /// A task that sends its events.
+    Task(AbortHandle),
     ComponentUpdates,
     ConfigurationValidation,
 }
@@ -297,7 +299,7 @@ impl Session {
                     fan_out.remove(self.key(stream));
                 }
             }
-            Subscription::Configuration(task) => task.abort(),
+            Subscription::Task(task) => task.abort(),
             Subscription::ComponentUpdates => self.server.updates.unsubscribe(self.key(stream)),
             Subscription::ConfigurationValidation => {
                 self.server.validators.unsubscribe(self.key(stream));

@@ -7,6 +7,8 @@ mod connection;
 mod consent;
 mod iot_core;
 mod lifecycle;
+mod of_aws;
+mod providers;
 mod pubsub;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use tokio::sync::mpsc;
 
 use super::component_updates::ComponentUpdates;
 use super::iot_core::IotLink;
+use super::providers::Operations;
 use super::state::{StateReports, UnknownComponent};
 use super::validation::ConfigurationValidators;
 use super::{IpcServer, IpcSettings};
@@ -45,6 +48,7 @@ struct Device {
     from_cloud: mpsc::Sender<Publish>,
     updates: ComponentUpdates,
     validators: ConfigurationValidators,
+    operations: Operations,
     server: IpcServer,
 }
 
@@ -84,6 +88,7 @@ impl Device {
         let states = Arc::new(Reports::default());
         let cloud = Arc::new(PlayedCloud::default());
         let (from_cloud, messages) = mpsc::channel(16);
+        let operations = Operations::default();
         let updates = ComponentUpdates::default();
         let validators = ConfigurationValidators::default();
         let server = IpcServer::start(IpcSettings {
@@ -96,6 +101,8 @@ impl Device {
             validators: validators.clone(),
             iot_core: has_cloud.then(|| IotLink { iot_core: cloud.clone(), messages }),
             cli: None,
+            operations: operations.clone(),
+            telemetry: paths.telemetry(),
             clock: clock.shared(),
         })
         .unwrap();
@@ -109,6 +116,7 @@ impl Device {
             from_cloud,
             updates,
             validators,
+            operations,
             server,
         }
     }

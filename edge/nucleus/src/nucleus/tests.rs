@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::ipc::tests::client::{Client, Failure};
 
+mod natives;
 mod restart;
 
 const NAME: &str = "com.example.Local";
@@ -26,8 +27,12 @@ struct Offline {
 
 impl Offline {
     async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    async fn start_with(natives: Vec<Arc<dyn NativeComponent>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let nucleus = nucleus_in(&folder).await;
+        let nucleus = nucleus_with(&folder, natives).await;
         let client = person(&folder, &nucleus).await;
         Self { folder, recipes: tempfile::tempdir().unwrap(), nucleus, client }
     }
@@ -93,6 +98,10 @@ impl Offline {
 }
 
 async fn nucleus_in(folder: &TempDir) -> Nucleus {
+    nucleus_with(folder, Vec::new()).await
+}
+
+async fn nucleus_with(folder: &TempDir, natives: Vec<Arc<dyn NativeComponent>>) -> Nucleus {
     marram_os::process::become_subreaper().unwrap();
     let clock = SystemClock::shared();
     let paths = NucleusPaths::new(folder.path());
@@ -113,7 +122,7 @@ async fn nucleus_in(folder: &TempDir) -> Nucleus {
     Nucleus::start(NucleusSettings {
         root: folder.path().to_owned(),
         init: None,
-        natives: Vec::new(),
+        natives,
         clock,
         inherited: std::env::vars().collect(),
     })

@@ -23,6 +23,7 @@ use super::tokens::Tokens;
 use super::{settings, skip_if};
 use crate::component::{Context, NativeComponent};
 use crate::config::ConfigStore;
+use crate::ipc::providers::Operations;
 use crate::lifecycle::{Definition, Event, Refusal, RunId, StepEvent, Work};
 use crate::paths::NucleusPaths;
 
@@ -34,6 +35,7 @@ pub(super) struct Runner {
     pub(super) inherited: Variables,
     pub(super) shared: SharedEnvironment,
     pub(super) tokens: Tokens,
+    pub(super) operations: Operations,
     pub(super) clock: SharedClock,
 }
 
@@ -220,6 +222,7 @@ impl Runner {
             name: component,
             config: self.config.clone(),
             tokens: self.tokens.clone(),
+            operations: self.operations.clone(),
             environment: self.shared.clone(),
             work,
         };

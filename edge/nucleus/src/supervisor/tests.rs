@@ -53,6 +53,7 @@ impl Device {
             inherited: std::env::vars().collect(),
             environment: SharedEnvironment::default(),
             tokens: tokens.clone(),
+            operations: crate::ipc::providers::Operations::default(),
             clock,
         })
         .await

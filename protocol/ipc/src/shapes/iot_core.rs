@@ -93,9 +93,39 @@ impl IoTCoreMessage<'_> {
     }
 }
 
+/// Whether the device reaches AWS IoT Core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "UPPERCASE")]
+pub enum IoTCoreConnectionStatusEvent {
+    /// It does.
+    Connected,
+    /// It does not.
+    Disconnected,
+}
+
+impl IoTCoreConnectionStatusEvent {
+    /// The event as compact JSON, in its union.
+    pub fn event(self) -> Vec<u8> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Union {
+            connection_status_event: IoTCoreConnectionStatusEvent,
+        }
+
+        crate::encoding::to_json(&Union { connection_status_event: self })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipc_33_the_connection_status_is_a_word() {
+        let event = IoTCoreConnectionStatusEvent::Disconnected.event();
+        let expected = r#"{"connectionStatusEvent":{"status":"DISCONNECTED"}}"#;
+        assert_eq!(String::from_utf8(event).unwrap(), expected);
+    }
 
     #[test]
     fn i31_an_empty_payload_is_written() {

@@ -74,6 +74,7 @@ impl Rig {
             name: NAME.parse().unwrap(),
             config,
             tokens,
+            operations: Default::default(),
             environment: SharedEnvironment::default(),
             work: folder.path().join("work"),
         };

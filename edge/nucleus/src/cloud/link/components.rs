@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use marram_mqtt::topic;
 use marram_mqtt_client::{Publish, PublishError, QoS, SubscribeError};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::{CloudLink, Shared};
@@ -41,6 +42,10 @@ impl IotCore for CloudLink {
     fn unsubscribe(&self, filter: String) -> BoxFuture<()> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { shared.unsubscribe_for_component(filter).await })
+    }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        self.shared.connected.subscribe()
     }
 }
 

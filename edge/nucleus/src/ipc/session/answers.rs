@@ -1,17 +1,26 @@
 //! What each request does, and what it is answered.
 
+use std::future::Future;
+use std::time::Duration;
+
 use bytes::Bytes;
 use marram_ipc::reply::EMPTY;
 use marram_ipc::shapes::{self, PublishToTopicRequest, SubscribeToTopicRequest};
 use marram_ipc::{IpcError, Operation};
 use marram_model::ComponentName;
+use tokio::time::timeout;
 
 use super::{Session, Subscription};
 use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
+use crate::ipc::iot_core::connection_status;
 use crate::ipc::iot_core::requests::{self, Limits};
+use crate::ipc::providers::Call;
 use crate::ipc::server::Shared;
-use crate::ipc::{cli, component_updates, lifecycle, pubsub, state};
+use crate::ipc::{cli, component_metrics, component_updates, lifecycle, pubsub, state, token};
+
+/// A component inside the nucleus has this long for one answer.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// When a request that was begun is answered.
 pub(super) enum Answer {
@@ -80,7 +89,16 @@ impl Session {
                 lifecycle::answer(&**pausing, authorizer, component, operation, payload).await?;
                 Ok(Answer::empty())
             }
-            unsupported => Err(IpcError::unsupported(unsupported)),
+            Operation::SubscribeToIoTCoreConnectionStatus => {
+                Ok(self.watch_connection(component, stream))
+            }
+            Operation::PutComponentMetric => self.keep_metrics(component, payload).await,
+            Operation::ValidateAuthorizationToken => {
+                let request = shapes::parse(operation, payload)?;
+                let response = token::validate(&self.server.tokens, component, request)?;
+                Ok(Answer::Now(response.into()))
+            }
+            provided => self.ask_provider(component, stream, provided, payload).await,
         }
     }
 
@@ -232,9 +250,69 @@ impl Session {
         let operation = Operation::SubscribeToConfigurationUpdate;
         let watch = configuration::Subscription::begin(&self.server.config, component, request)?;
         self.add_lane(component, stream, operation, watch.component());
-        while self.watches.try_join_next().is_some() {}
-        let task = self.watches.spawn(watch.run(self.outbox.clone(), stream));
-        self.subscriptions.insert(stream, Subscription::Configuration(task));
+        self.send_events(stream, watch.run(self.outbox.clone(), stream));
         Ok(Answer::empty())
     }
+
+    fn watch_connection(&mut self, component: &ComponentName, stream: i32) -> Answer {
+        let operation = Operation::SubscribeToIoTCoreConnectionStatus;
+        self.add_lane(component, stream, operation, "connection status");
+        let connection = self.server.fan_out.as_ref().map(|it| it.iot_core().connection());
+        self.send_events(stream, connection_status::tell(connection, self.outbox.clone(), stream));
+        Answer::empty()
+    }
+
+    /// Lets a task send a stream's events until the stream ends.
+    fn send_events(&mut self, stream: i32, task: impl Future<Output = ()> + Send + 'static) {
+        while self.watches.try_join_next().is_some() {}
+        let task = self.watches.spawn(task);
+        self.subscriptions.insert(stream, Subscription::Task(task));
+    }
+
+    async fn keep_metrics(
+        &mut self,
+        component: &ComponentName,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let measured = component_metrics::check(&self.server.authorizer, component, payload)?;
+        let (metrics, component) = (self.server.metrics.clone(), component.clone());
+        let kept = tokio::task::spawn_blocking(move || metrics.keep(&component, &measured)).await;
+        kept.unwrap_or_else(|error| Err(IpcError::service(error.to_string())))?;
+        Ok(Answer::empty())
+    }
+
+    /// Hands a request to the component that answers such ones, if there is one.
+    async fn ask_provider(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        operation: Operation,
+        payload: &[u8],
+    ) -> Result<Answer, IpcError> {
+        let unsupported = || IpcError::unsupported(operation);
+        let (provider, service) = self.server.operations.find(operation).ok_or_else(unsupported)?;
+        self.room_for_pending().await?;
+        let call = Call {
+            component: component.clone(),
+            operation,
+            payload: Bytes::copy_from_slice(payload),
+            authorizer: self.server.authorizer.clone(),
+            service,
+        };
+        let outbox = self.outbox.clone();
+        self.pending.spawn(async move {
+            let answer = timeout(PROVIDER_DEADLINE, provider.answer(&call)).await;
+            match answer.unwrap_or_else(|_| Err(no_answer(operation))) {
+                Ok(response) => outbox.respond(stream, operation, &response),
+                Err(error) => outbox.fail(stream, &error),
+            }
+            None
+        });
+        Ok(Answer::Later)
+    }
+}
+
+fn no_answer(operation: Operation) -> IpcError {
+    let (name, limit) = (operation.wire_name(), PROVIDER_DEADLINE.as_secs());
+    IpcError::service(format!("{name} was not answered within {limit} s"))
 }

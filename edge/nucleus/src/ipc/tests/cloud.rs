@@ -67,4 +67,8 @@ impl IotCore for PlayedCloud {
         self.filters.lock().unwrap().remove(&filter);
         Box::pin(async {})
     }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        self.online.subscribe()
+    }
 }

@@ -23,6 +23,8 @@ fn settings(device: &Device) -> IpcSettings {
         validators: Default::default(),
         iot_core: None,
         cli: None,
+        operations: Default::default(),
+        telemetry: device.folder.path().join("telemetry"),
         clock: device.clock.shared(),
     }
 }

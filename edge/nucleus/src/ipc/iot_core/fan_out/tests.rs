@@ -42,6 +42,10 @@ impl IotCore for Arc<Connection> {
             connection.filters.lock().unwrap().remove(&filter);
         })
     }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        watch::Sender::new(true).subscribe()
+    }
 }
 
 fn key(stream: i32) -> StreamKey {
