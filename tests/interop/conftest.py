@@ -8,20 +8,27 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import stores  # noqa: E402
 from harness.fleet import Fleet  # noqa: E402
 from harness.programs import Cloud, Core, remove_folder, temporary_folder  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def folder():
+def store():
+    """Which store the module's cloud has; a module may have it on each in turn."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
+def folder(store):
     path = temporary_folder()
     yield path
     remove_folder(path)
 
 
 @pytest.fixture(scope="module")
-def cloud(folder):
-    cloud = Cloud(folder).start()
+def cloud(folder, store):
+    cloud = Cloud(folder, stores.options(store, folder)).start()
     yield cloud
     if cloud.process is not None:
         cloud.process.kill()

@@ -7,6 +7,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from harness import stores
 from harness.fleet import BUCKET, recipe
 
 YAML_RECIPE = """\
@@ -18,6 +19,11 @@ Manifests:
   - Platform: {os: linux}
     Lifecycle: {run: echo hi}
 """
+
+
+@pytest.fixture(scope="module", params=stores.STORES)
+def store(request):
+    return request.param
 
 
 def code(call, **arguments):

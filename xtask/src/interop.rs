@@ -9,11 +9,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::postgres::{self, Server};
 use crate::test::{Tally, heading};
 use crate::{routes, run};
 
 /// Builds the programs, sets the clients up and runs the suite.
-pub(crate) fn run() -> Result<Tally> {
+pub(crate) fn run(server: Option<&Server>) -> Result<Tally> {
     heading("interop tests");
     let python = match environment() {
         Ok(python) => python,
@@ -28,10 +29,10 @@ pub(crate) fn run() -> Result<Tally> {
     if !run::succeeds(&mut build)? {
         return Ok(Tally::FAILED);
     }
-    suite(&python)
+    suite(&python, server)
 }
 
-fn suite(python: &Path) -> Result<Tally> {
+fn suite(python: &Path, server: Option<&Server>) -> Result<Tally> {
     let report = target_dir().join("interop.xml");
     if report.exists() {
         fs::remove_file(&report)?;
@@ -47,6 +48,7 @@ fn suite(python: &Path) -> Result<Tally> {
             .arg(format!("--junitxml={}", report.display()))
             .env("MARRAM_BIN", target_dir().join("debug"))
             .env("MARRAM_ROUTES", &routes)
+            .envs(server.map(|server| (postgres::VARIABLE, server.url())))
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )?;
     let xml = fs::read_to_string(&report)

@@ -8,6 +8,7 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod layers;
+mod postgres;
 mod routes;
 mod run;
 mod size;

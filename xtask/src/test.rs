@@ -5,6 +5,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use crate::postgres::{self, Server};
 use crate::{interop, layers, run};
 
 /// A part of the checks.
@@ -17,6 +18,15 @@ pub(crate) enum Part {
     /// The AWS CLI, boto3 and the Device SDK against the built programs
     Interop,
 }
+
+/// The crates whose tests run on PostgreSQL too: the store's own suite and all that uses it.
+const STORE_USERS: &[&str] = &[
+    "--package=marram-store",
+    "--package=marram-registry",
+    "--package=marram-fleet",
+    "--package=marram-api",
+    "--package=marram-gateway",
+];
 
 /// How many checks passed, failed and were skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,11 +57,14 @@ pub(crate) fn run(only: Option<Part>) -> Result<bool> {
     if wanted(Part::Lint) {
         tally.add(lint()?);
     }
-    if wanted(Part::Rust) {
-        tally.add(rust_tests()?);
-    }
-    if wanted(Part::Interop) {
-        tally.add(interop::run()?);
+    if wanted(Part::Rust) || wanted(Part::Interop) {
+        let server = database_server(&mut tally);
+        if wanted(Part::Rust) {
+            tally.add(rust_tests(server.as_ref())?);
+        }
+        if wanted(Part::Interop) {
+            tally.add(interop::run(server.as_ref())?);
+        }
     }
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     Ok(tally.failed == 0)
@@ -71,20 +84,57 @@ fn lint() -> Result<Tally> {
     Ok(tally)
 }
 
-fn rust_tests() -> Result<Tally> {
+/// The PostgreSQL server of both parts; none is a check skipped, with the reason printed.
+fn database_server(tally: &mut Tally) -> Option<Server> {
+    heading("PostgreSQL");
+    match Server::start() {
+        Ok(server) => {
+            println!("started for the tests, on a port of its own");
+            Some(server)
+        }
+        Err(reason) => {
+            println!("skipped: all tests on PostgreSQL: {reason:#}");
+            tally.add(Tally { skipped: 1, ..Tally::default() });
+            None
+        }
+    }
+}
+
+fn rust_tests(server: Option<&Server>) -> Result<Tally> {
     heading("Rust tests");
     let nextest = run::output(run::cargo().args(["nextest", "--version"]))
         .is_ok_and(|output| output.status.success());
+    if !nextest {
+        println!("cargo-nextest is not installed: running `cargo test` instead");
+    }
+    let mut tally = rust_tests_of(nextest, &["--workspace"], None)?;
+    if let Some(server) = server {
+        heading("Rust tests of what uses the store, on PostgreSQL");
+        tally.add(rust_tests_of(nextest, STORE_USERS, Some(server))?);
+    }
+    Ok(tally)
+}
+
+/// One run over some packages; with a server, on that, and with the tests that need one.
+fn rust_tests_of(nextest: bool, packages: &[&str], server: Option<&Server>) -> Result<Tally> {
     let mut command = run::cargo();
     if nextest {
-        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+        command.args(["nextest", "run", "--locked", "--no-fail-fast"]).args(packages);
         command.args(["--status-level", "fail", "--final-status-level", "slow"]);
     } else {
-        println!("cargo-nextest is not installed: running `cargo test` instead");
-        command.args(["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"]);
+        command.args(["test", "--locked", "--no-fail-fast", "--quiet"]).args(packages);
+    }
+    if let Some(server) = server {
+        command.env(postgres::VARIABLE, server.url());
+        if nextest {
+            command.args(["--run-ignored", "all"]);
+        }
+    }
+    if !nextest {
         // nextest gives each test its own process; without it they take turns, because some take
         // the exits of other processes' children, which is a whole process's business.
         command.args(["--", "--test-threads=1"]);
+        command.args(server.map(|_| "--include-ignored"));
     }
     let output = command
         .stderr(if nextest { Stdio::piped() } else { Stdio::inherit() })

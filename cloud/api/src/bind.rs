@@ -51,11 +51,26 @@ pub(crate) fn bind<O: Copy>(
     let values = route
         .bind(labels, query, header, body)
         .map_err(|error| dialect.unreadable("OTHER", &error.to_string()))?;
+    if let Some(field) = values.iter().find_map(|(name, value)| has_nul(value).then_some(name)) {
+        return Err(dialect.wrong_field(field, values.get(field), "NUL is no character of a text"));
+    }
     Ok(Bound {
         operation: route.operation,
         status: route.status,
         members: Members { values, dialect },
     })
+}
+
+/// No text of the API may hold NUL, and PostgreSQL's cannot.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// 404: no operation of the service has this method and path.
@@ -196,6 +211,16 @@ mod tests {
         let error = read(Dialect::Iot, "/things/T?maxResults=ten", "").unwrap_err();
         assert_eq!(error.code, "InvalidRequestException");
         assert!(error.message.contains("ten"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_text_with_nul_is_refused_and_named() {
+        for body in [r#"{"tags": ["a\u0000"]}"#, r#"{"tags": [{"b\u0000": 1}]}"#] {
+            let error = read(Dialect::Greengrass, "/things/T", body).unwrap_err();
+            assert_eq!(error.members["fields"][0]["name"], "tags");
+        }
+        let error = read(Dialect::Iot, "/things/T%00", "").unwrap_err();
+        assert!(error.message.contains("thingName"), "{}", error.message);
     }
 
     #[test]

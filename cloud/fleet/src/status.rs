@@ -2,6 +2,7 @@
 
 mod chunks;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use marram_aws::ApiError;
@@ -37,6 +38,7 @@ impl Fleet {
     /// # Errors
     /// The store refused.
     pub async fn report_status(&self, thing: &str, payload: &[u8]) -> Result<(), ApiError> {
+        let payload = &*without_nul(payload);
         let status: FleetStatus = match serde_json::from_slice(payload) {
             Ok(status) => status,
             Err(error) => {
@@ -55,6 +57,16 @@ impl Fleet {
         }
         take(&mut unit, thing, status).await?;
         unit.commit().await
+    }
+}
+
+/// PostgreSQL's texts cannot hold the character NUL; a component's output may.
+fn without_nul(payload: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(payload) {
+        Ok(text) if text.contains(r"\u0000") => {
+            Cow::Owned(text.replace(r"\u0000", r"\ufffd").into_bytes())
+        }
+        _ => Cow::Borrowed(payload),
     }
 }
 

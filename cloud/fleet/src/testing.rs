@@ -6,6 +6,7 @@ use marram_aws::greengrassv2::{Blob, CreateComponentVersionRequest};
 use marram_blobs::{Attributes, Blobs, Limits};
 use marram_model::arn::Account;
 use marram_os::clock::ManualClock;
+use marram_store::testing::database_in;
 use marram_store::{Store, Thing, ThingGroup};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,7 +64,7 @@ impl TestFleet {
 
     async fn open(directory: TempDir) -> Self {
         let clock = Arc::new(ManualClock::at_ms(NOW_MS));
-        let store = Store::open(directory.path().join("cloud.db")).await.unwrap();
+        let store = Store::open(database_in(directory.path()).await).await.unwrap();
         let path = directory.path().join("blobs");
         let blobs = Blobs::open(&path, Limits::default(), clock.clone()).await.unwrap();
         let account = Account {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::cloud::Settings;
+use crate::store::{self, ChooseStore, StoreUrl};
 
 /// The arguments of `marram-cloud` and of `marram cloud run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -11,6 +12,14 @@ pub struct Arguments {
     /// Keep everything in this directory, made where it is missing
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Keep what is known in this PostgreSQL database instead of the data directory's SQLite:
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE. Others on this machine see a command line, so
+    /// give a password by --store-file, the variable MARRAM_STORE, or ~/.pgpass
+    #[arg(long, value_name = "URL", conflicts_with = "store_file")]
+    pub store: Option<StoreUrl>,
+    /// Read that URL from this file
+    #[arg(long, value_name = "F")]
+    pub store_file: Option<PathBuf>,
     /// The address to listen on; endpoints name it, or 127.0.0.1 where it is 0.0.0.0
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
@@ -32,13 +41,16 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    pub(crate) fn settings(&self) -> Result<Settings, ChooseStore> {
+        let database = store::choose(self.store.as_ref(), self.store_file.as_deref())?;
+        let settings = Settings::local(&self.data);
+        Ok(Settings {
+            database: database.unwrap_or(settings.database),
             listen: self.listen,
             http_port: self.http_port,
             mqtt_port: self.mqtt_port,
             device_port: self.device_port,
-            ..Settings::local(&self.data)
-        }
+            ..settings
+        })
     }
 }

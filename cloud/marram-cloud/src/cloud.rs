@@ -14,7 +14,7 @@ use marram_gateway::{Gateway, Listeners, StartGateway};
 use marram_os::clock::{SharedClock, SystemClock};
 use marram_os::file::{WriteFile, create_dir_all_mode};
 use marram_registry::{Endpoints, OpenRegistry, Registry, RegistrySettings};
-use marram_store::{OpenStore, Store};
+use marram_store::{Database, OpenStore, Store};
 use marram_tls::{
     Authority, ClientAuth, ConfigureServer, Identity, IssueCertificate, OpenAuthority,
 };
@@ -29,11 +29,16 @@ use crate::{membership, schedule};
 /// the 10 s that service managers give.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
+/// SQLite's file in the data directory.
+const DATABASE_FILE: &str = "cloud.db";
+
 /// What a cloud is started with.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The data directory; made where it is missing.
     pub data: PathBuf,
+    /// Where what is known is kept; all else is in the data directory.
+    pub database: Database,
     /// The address to listen on.
     pub listen: IpAddr,
     /// Port of the AWS APIs and of S3; 0 takes a free one.
@@ -51,6 +56,7 @@ impl Settings {
     pub fn local(data: impl AsRef<Path>) -> Self {
         Self {
             data: data.as_ref().to_owned(),
+            database: Database::from(data.as_ref().join(DATABASE_FILE)),
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
             http_port: 0,
             mqtt_port: 0,
@@ -134,10 +140,10 @@ pub enum StartCloud {
 }
 
 impl StartCloud {
-    /// Whether something that is needed belongs to another process.
-    pub fn is_in_use(&self) -> bool {
+    /// Whether something that is needed belongs to another process or does not answer.
+    pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Store(OpenStore::InUse(_)) => true,
+            Self::Store(OpenStore::InUse(_) | OpenStore::Unreachable { .. }) => true,
             Self::Listen { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
             _ => false,
         }
@@ -146,8 +152,15 @@ impl StartCloud {
     /// Whether the settings are at fault.
     pub fn is_bad_configuration(&self) -> bool {
         match self {
-            Self::Data { .. } | Self::Store(OpenStore::Path(_)) => true,
-            Self::Listen { .. } => !self.is_in_use(),
+            Self::Data { .. }
+            | Self::Store(
+                OpenStore::Path(_)
+                | OpenStore::Credentials { .. }
+                | OpenStore::NoDatabase { .. }
+                | OpenStore::NoSchema(_)
+                | OpenStore::OldServer { .. },
+            ) => true,
+            Self::Listen { .. } => !self.is_unavailable(),
             _ => false,
         }
     }
@@ -176,7 +189,7 @@ impl Cloud {
         };
         folder(&data)?;
         folder(&data.join("ca"))?;
-        let store = Store::open(data.join("cloud.db")).await?;
+        let store = Store::open(settings.database.clone()).await?;
         let authority = Arc::new(Authority::open(&data.join("ca"))?);
         let clock = settings.clock.clone();
         let registry = Registry::open(RegistrySettings {

@@ -7,6 +7,7 @@ use marram_os::file::WriteFile;
 use marram_telemetry::{Chain, InitTelemetry};
 
 use crate::cloud::StartCloud;
+use crate::store::ChooseStore;
 
 /// Bad arguments or configuration (`sysexits.h`: EX_USAGE).
 const USAGE: u8 = 64;
@@ -23,6 +24,8 @@ pub(crate) enum Failure {
     #[error("--ready-file")]
     ReadyFile(#[source] WriteFile),
     #[error(transparent)]
+    Store(#[from] ChooseStore),
+    #[error(transparent)]
     Start(#[from] StartCloud),
 }
 
@@ -37,9 +40,9 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::LogLevel(_) | Self::ReadyFile(_) => USAGE,
+            Self::LogLevel(_) | Self::ReadyFile(_) | Self::Store(_) => USAGE,
             Self::Start(start) if start.is_bad_configuration() => USAGE,
-            Self::Start(start) if start.is_in_use() => UNAVAILABLE,
+            Self::Start(start) if start.is_unavailable() => UNAVAILABLE,
             _ => 1,
         }
     }

@@ -4,7 +4,7 @@
 //! `marram quickstart` and tests run a whole cloud in their own process ([`Cloud::start`]).
 //!
 //! Everything lies in one data directory, which one process uses at a time: `cloud.db` (what is
-//! known), `blobs/` (artifacts and S3 objects), `ca/` (the authority of devices and of our own
+//! known, unless a PostgreSQL database has it), `blobs/` (artifacts and S3 objects), `ca/` (the authority of devices and of our own
 //! ports) and `secrets.key`. A cloud that was killed at any instant carries on from it.
 
 mod arguments;
@@ -13,6 +13,7 @@ mod failure;
 mod membership;
 mod ready;
 mod schedule;
+mod store;
 mod topics;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 pub use arguments::Arguments;
 pub use cloud::{Cloud, Port, Settings, StartCloud};
 pub use ready::Ready;
+pub use store::{ChooseStore, StoreUrl};
 
 use failure::Failure;
 use marram_telemetry::Target;
@@ -39,7 +41,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let stop = tokio::spawn(marram_os::signal::termination());
     marram_telemetry::init(&arguments.log_level, Target::Stderr)?;
-    let cloud = Cloud::start(arguments.settings()).await?;
+    let cloud = Cloud::start(arguments.settings()?).await?;
     if let Some(path) = &arguments.ready_file {
         cloud.ready().write(path).map_err(Failure::ReadyFile)?;
     }

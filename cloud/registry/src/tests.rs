@@ -17,7 +17,8 @@ use marram_aws::iot::{
     ThingPrincipalRequest,
 };
 use marram_os::clock::ManualClock;
-use marram_store::Store;
+use marram_store::testing::database_in;
+use marram_store::{Database, Store};
 use marram_tls::Authority;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -92,7 +93,7 @@ async fn open(
     clock: &ManualClock,
     region: Option<&str>,
 ) -> (Result<Registry, OpenRegistry>, Store) {
-    let store = Store::open(directory.join("cloud.db")).await.unwrap();
+    let store = Store::open(database_in(directory).await).await.unwrap();
     let registry = Registry::open(RegistrySettings {
         store: store.clone(),
         authority: Arc::new(Authority::open(directory).unwrap()),
@@ -160,7 +161,9 @@ async fn no_secret_is_readable_in_the_database() {
     let fixture = Fixture::new().await;
     let key = fixture.registry.root_key().clone();
     fixture.store.close().await;
-    let bytes = std::fs::read(fixture.directory.path().join("cloud.db")).unwrap();
+    // What PostgreSQL keeps is the same text.
+    let Database::Sqlite(path) = fixture.store.database() else { return };
+    let bytes = std::fs::read(path).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds(&key.access_key_id));
     assert!(!holds(&key.secret_access_key));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use marram_aws::ApiError;
 
+use crate::database::Database;
+
 /// Why [`Store::open`](crate::Store::open) failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenStore {
@@ -21,15 +23,64 @@ pub enum OpenStore {
     },
     /// Another process has the store open.
     #[error(
-        "another process uses the database `{}`: stop it, or choose another data directory",
-        .0.display()
+        "another process uses the database `{0}`: stop it, or choose another data directory or \
+         database"
     )]
-    InUse(PathBuf),
+    InUse(Database),
+    /// Nobody answers there.
+    #[error(
+        "no PostgreSQL server answers at `{database}`: is it running, and does it listen there?"
+    )]
+    Unreachable {
+        /// The database.
+        database: Database,
+        /// What the operating system said, unless there was no answer at all.
+        #[source]
+        source: Option<std::io::Error>,
+    },
+    /// The server does not know this user or password.
+    #[error(
+        "the server refuses the user or password for `{database}`: mend the URL in --store, \
+         --store-file or MARRAM_STORE"
+    )]
+    Credentials {
+        /// The database.
+        database: Database,
+        /// What the server said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The server has no such database.
+    #[error("there is no database `{database}`: make it with PostgreSQL's createdb")]
+    NoDatabase {
+        /// The database.
+        database: Database,
+        /// What the server said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database has no schema of the search path.
+    #[error(
+        "no schema of the search path exists in `{0}`: make it with CREATE SCHEMA, or change \
+         options[search_path] in the URL"
+    )]
+    NoSchema(Database),
+    /// The server is older than what is tested.
+    #[error(
+        "the server of `{database}` is PostgreSQL {found}: at least {} is needed",
+        crate::postgres::OLDEST_MAJOR
+    )]
+    OldServer {
+        /// The database.
+        database: Database,
+        /// Its major version.
+        found: i64,
+    },
     /// The database would not open.
-    #[error("cannot open the database `{}`", path.display())]
+    #[error("cannot open the database `{database}`")]
     Connect {
-        /// The database file.
-        path: PathBuf,
+        /// The database.
+        database: Database,
         /// What the driver said.
         #[source]
         source: sqlx::Error,

@@ -6,7 +6,9 @@
 //! never wait for it. Reading methods are on [`Reader`], writing ones on [`Tx`], which is also a
 //! reader, so that code inside a transaction reads its own writes.
 //!
-//! All statements are text that SQLite and PostgreSQL both run: `$1` placeholders, no BOOLEAN
+//! A [`Database`] is a file of SQLite's or a schema of a PostgreSQL server (ADR 0003). What they
+//! say differently (opening, beginning, sorting) is in `sqlite` and `postgres`; all statements are
+//! text that both run: `$1` placeholders, no BOOLEAN
 //! column (0/1 in a BIGINT), times as BIGINT milliseconds, JSON and binary (hex, base64) as TEXT,
 //! `ON CONFLICT` for everything idempotent.
 
@@ -16,6 +18,7 @@ mod attachments;
 mod certificates;
 mod components;
 mod core_devices;
+mod database;
 mod deployments;
 mod effective_deployments;
 mod error;
@@ -24,13 +27,17 @@ mod jobs;
 mod memberships;
 mod migrations;
 mod policies;
+mod postgres;
 mod role_aliases;
 mod rollouts;
 mod sessions;
 mod settings;
 mod shadows;
+mod sqlite;
 mod store;
 mod tags;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod thing_groups;
 mod things;
 
@@ -39,6 +46,7 @@ pub use age::AgePosition;
 pub use certificates::Certificate;
 pub use components::{ComponentArtifact, ComponentVersion};
 pub use core_devices::{CoreDeviceFilter, CoreDeviceRow, InstalledComponentRow};
+pub use database::{Database, ParsePostgresUrl, PostgresUrl};
 pub use deployments::{DeploymentFilter, DeploymentRow};
 pub use effective_deployments::EffectiveDeploymentRow;
 pub use error::{OpenStore, StoreError};

@@ -2,9 +2,11 @@
 //!
 //! A released file never changes; what must change goes into the next one.
 
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, AssertSqlSafe, Row};
 
 use crate::error::OpenStore;
+use crate::postgres;
+use crate::store::Dialect;
 
 /// Name and text in order; the n-th one (from 1) leads to schema version n.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -17,11 +19,12 @@ const VERSION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)";
 
 /// Applies what `writer`'s database has not seen yet.
-pub(crate) async fn run(writer: &AnyPool) -> Result<(), OpenStore> {
-    apply(writer, MIGRATIONS).await
+pub(crate) async fn run(dialect: Dialect, writer: &AnyPool) -> Result<(), OpenStore> {
+    apply(dialect, writer, MIGRATIONS).await
 }
 
 async fn apply(
+    dialect: Dialect,
     writer: &AnyPool,
     migrations: &[(&'static str, &'static str)],
 ) -> Result<(), OpenStore> {
@@ -34,7 +37,9 @@ async fn apply(
         return Err(OpenStore::NewerSchema { found, known });
     }
     for (version, (name, sql)) in versions.into_iter().filter(|(version, _)| *version > found) {
-        step(writer, version, sql).await.map_err(|source| OpenStore::Migrate { name, source })?;
+        step(dialect, writer, version, sql)
+            .await
+            .map_err(|source| OpenStore::Migrate { name, source })?;
         tracing::info!(version, name, "migrated the database");
     }
     Ok(())
@@ -48,9 +53,21 @@ async fn version(writer: &AnyPool) -> Result<i64, sqlx::Error> {
     row.try_get("version")
 }
 
-async fn step(writer: &AnyPool, version: i64, sql: &'static str) -> Result<(), sqlx::Error> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql(sql).execute(&mut *transaction).await?;
+async fn step(
+    dialect: Dialect,
+    writer: &AnyPool,
+    version: i64,
+    sql: &'static str,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = writer.begin_with(dialect.begin_writing()).await?;
+    match dialect {
+        Dialect::Sqlite => sqlx::raw_sql(sql).execute(&mut *transaction).await?,
+        // Made from our own constants only.
+        Dialect::Postgres => {
+            let sql = AssertSqlSafe(postgres::ddl(sql));
+            sqlx::raw_sql(sql).execute(&mut *transaction).await?
+        }
+    };
     sqlx::query("INSERT INTO schema_version (version) VALUES ($1)")
         .bind(version)
         .execute(&mut *transaction)
@@ -61,7 +78,7 @@ async fn step(writer: &AnyPool, version: i64, sql: &'static str) -> Result<(), s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Store;
+    use crate::{Database, Store};
 
     #[test]
     fn names_are_numbered_in_order() {
@@ -70,11 +87,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_newer_schema_is_refused_and_names_both_versions() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("cloud.db");
-        let store = Store::open(&path).await.unwrap();
+    pub(super) async fn a_newer_schema_is_refused_and_names_both_versions(database: Database) {
+        let store = Store::open(database.clone()).await.unwrap();
         let mut tx = store.begin().await.unwrap();
         sqlx::query("INSERT INTO schema_version (version) VALUES (99)")
             .execute(tx.connection())
@@ -82,20 +96,24 @@ mod tests {
             .unwrap();
         tx.commit().await.unwrap();
         store.close().await;
-        let error = Store::open(&path).await.unwrap_err();
+        let error = Store::open(database).await.unwrap_err();
         assert!(matches!(error, OpenStore::NewerSchema { found: 99, .. }), "{error}");
     }
 
-    #[tokio::test]
-    async fn a_failed_migration_leaves_the_schema_as_it_was() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path().join("cloud.db")).await.unwrap();
+    pub(super) async fn a_failed_migration_leaves_the_schema_as_it_was(database: Database) {
+        let store = Store::open(database).await.unwrap();
+        let (dialect, writer) = store.writer();
         let mut longer = MIGRATIONS.to_vec();
         longer.push(("9999_broken", "CREATE TABLE kept_back (a TEXT); SELECT nonsense FROM none"));
-        let error = apply(store.writer(), &longer).await.unwrap_err();
+        let error = apply(dialect, writer, &longer).await.unwrap_err();
         assert!(matches!(error, OpenStore::Migrate { name: "9999_broken", .. }), "{error}");
         longer.pop();
         longer.push(("9999_mended", "CREATE TABLE kept_back (a TEXT)"));
-        apply(store.writer(), &longer).await.unwrap();
+        apply(dialect, writer, &longer).await.unwrap();
+    }
+
+    crate::testing::on_both! {
+        a_newer_schema_is_refused_and_names_both_versions,
+        a_failed_migration_leaves_the_schema_as_it_was,
     }
 }

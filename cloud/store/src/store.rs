@@ -1,17 +1,17 @@
-//! The store's connections: one exclusive writer, a few readers, a lock on the data directory.
+//! The store's connections: one exclusive writer, a few readers, a lock on the database.
 
-use std::fmt::{self, Write as _};
-use std::fs::{File, TryLockError};
+use std::fmt;
+use std::fs::File;
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 
+use crate::database::Database;
 use crate::error::{OpenStore, StoreError};
-use crate::migrations;
+use crate::{migrations, postgres, sqlite};
 
 /// How long a caller waits for the writer or for a reader.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
@@ -20,14 +20,32 @@ pub(crate) const WAIT: Duration = Duration::from_secs(5);
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
 /// Readers wait for the disk, not for the CPU: a few more than there are cores serve enough.
-const READERS: u32 = 4;
+pub(crate) const READERS: u32 = 4;
 
-/// The first two make a commit one append to the log, safe against a killed process; a reader
-/// never blocks the writer.
-const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-     PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON";
+/// What the two databases say differently; all other text is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
 
-const READER_PRAGMAS: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000";
+impl Dialect {
+    pub(crate) fn begin_writing(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::BEGIN_WRITING,
+            Self::Postgres => postgres::BEGIN_WRITING,
+        }
+    }
+}
+
+/// The connections to an open database.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    pub(crate) writer: AnyPool,
+    pub(crate) readers: AnyPool,
+    /// Held, not read: the operating system frees it with the process, however that ends.
+    pub(crate) lock: Option<File>,
+}
 
 /// The open database; clones share it.
 #[derive(Clone)]
@@ -36,30 +54,32 @@ pub struct Store {
 }
 
 struct Inner {
-    path: PathBuf,
-    writer: AnyPool,
-    readers: AnyPool,
-    /// Held, not read: the operating system frees it with the process, however that ends.
-    lock: File,
+    database: Database,
+    dialect: Dialect,
+    pools: Pools,
 }
 
 impl Store {
-    /// Opens the SQLite database at `path`, making it and its directory where they are missing,
-    /// and brings its schema up to date.
+    /// Opens `database` (a path is SQLite's) and brings its schema up to date. A file is made
+    /// where it is missing; a database on a server must exist.
     ///
     /// # Errors
     /// Another process has it open, it was written by a newer program, a migration failed, or
-    /// the file system refused.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenStore> {
-        let path = absolute(path.as_ref())?;
-        let lock = lock(&path)?;
-        let url = database_url(&path)?;
-        let connect = |source| OpenStore::Connect { path: path.clone(), source };
+    /// the file system or the server refused.
+    pub async fn open(database: impl Into<Database>) -> Result<Self, OpenStore> {
+        let database = database.into();
         sqlx::any::install_default_drivers();
-        let writer = pool(&url, 1, WRITER_PRAGMAS).await.map_err(connect)?;
-        migrations::run(&writer).await?;
-        let readers = pool(&url, READERS, READER_PRAGMAS).await.map_err(connect)?;
-        Ok(Self { inner: Arc::new(Inner { path, writer, readers, lock }) })
+        let (dialect, pools) = match &database {
+            Database::Sqlite(path) => (Dialect::Sqlite, sqlite::open(path).await?),
+            Database::Postgres(url) => (Dialect::Postgres, postgres::open(url).await?),
+        };
+        migrations::run(dialect, &pools.writer).await?;
+        Ok(Self { inner: Arc::new(Inner { database, dialect, pools }) })
+    }
+
+    /// Which database it is.
+    pub fn database(&self) -> &Database {
+        &self.inner.database
     }
 
     /// Starts the one exclusive writing transaction; dropped without [`Tx::commit`] it leaves no
@@ -68,8 +88,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] after 5 s of waiting, or the database refused.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        // IMMEDIATE: a deferred transaction would fail at its first write instead of waiting here.
-        let transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let begin = self.inner.dialect.begin_writing();
+        let transaction = self.inner.pools.writer.begin_with(begin).await?;
         Ok(Tx { reader: Reader { transaction } })
     }
 
@@ -78,30 +98,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`] after 5 s of waiting, or the database refused.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        let transaction = self.inner.readers.begin().await?;
+        let readers = &self.inner.pools.readers;
+        let transaction = match self.inner.dialect {
+            Dialect::Sqlite => readers.begin().await?,
+            Dialect::Postgres => readers.begin_with(postgres::BEGIN_READING).await?,
+        };
         Ok(Reader { transaction })
     }
 
-    /// The writer's pool, for the tests of the migrations.
+    /// The writer's pool and how it speaks, for the tests of the migrations.
     #[cfg(test)]
-    pub(crate) fn writer(&self) -> &AnyPool {
-        &self.inner.writer
+    pub(crate) fn writer(&self) -> (Dialect, &AnyPool) {
+        (self.inner.dialect, &self.inner.pools.writer)
     }
 
-    /// Waits for transactions under way (at most 5 s), folds the log into the database file and
-    /// lets another process open it. Later calls on any clone fail.
+    /// Waits for transactions under way (at most 5 s), folds SQLite's log into its file and lets
+    /// another process open the database. Later calls on any clone fail.
     pub async fn close(&self) {
+        let Pools { writer, readers, lock } = &self.inner.pools;
         let drain = async {
-            self.inner.readers.close().await;
-            self.inner.writer.close().await;
+            readers.close().await;
+            writer.close().await;
         };
         if tokio::time::timeout(CLOSE_WAIT, drain).await.is_err() {
             tracing::warn!(
-                path = %self.inner.path.display(),
+                database = %self.inner.database,
                 "transactions were still open when the database closed; they are rolled back"
             );
         }
-        if let Err(error) = self.inner.lock.unlock() {
+        if let Some(Err(error)) = lock.as_ref().map(File::unlock) {
             tracing::warn!(%error, "cannot unlock the database; it is free when the process ends");
         }
     }
@@ -109,7 +134,7 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.inner.path).finish_non_exhaustive()
+        f.debug_struct("Store").field("database", &self.inner.database).finish_non_exhaustive()
     }
 }
 
@@ -163,61 +188,29 @@ impl DerefMut for Tx {
     }
 }
 
-async fn pool(url: &str, connections: u32, pragmas: &'static str) -> Result<AnyPool, sqlx::Error> {
+/// Connects; each connection begins with the statements `session`.
+pub(crate) async fn pool(
+    dialect: Dialect,
+    url: &str,
+    connections: u32,
+    session: &'static str,
+) -> Result<AnyPool, sqlx::Error> {
     let options: AnyConnectOptions = url.parse()?;
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(false)
+        // A server may have been restarted since; a file cannot.
+        .test_before_acquire(dialect == Dialect::Postgres)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql(pragmas).execute(connection).await?;
+                sqlx::raw_sql(session).execute(connection).await?;
                 Ok(())
             })
         })
         .connect_with(options)
         .await
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, OpenStore> {
-    let create = |source| OpenStore::Create { path: path.to_owned(), source };
-    let path = std::path::absolute(path).map_err(create)?;
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| OpenStore::Create { path: directory.to_owned(), source })?;
-    }
-    Ok(path)
-}
-
-/// SQLite itself would let two processes in; two clouds on one database would each believe that
-/// their caches and connections are the only ones.
-fn lock(database: &Path) -> Result<File, OpenStore> {
-    let path = database.with_extension("lock");
-    let create = |source| OpenStore::Create { path: path.clone(), source };
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(create)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenStore::InUse(database.to_owned())),
-        Err(TryLockError::Error(source)) => Err(create(source)),
-    }
-}
-
-fn database_url(path: &Path) -> Result<String, OpenStore> {
-    let text = path.to_str().ok_or_else(|| OpenStore::Path(path.to_owned()))?;
-    let mut url = String::from("sqlite://");
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-    url.push_str("?mode=rwc");
-    Ok(url)
 }
 
 #[cfg(test)]

@@ -94,15 +94,16 @@ class Process:
 class Cloud:
     """A cloud on its own data directory, restartable on the same ports."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, options=()):
         self.folder = Path(folder)
+        self.options = list(options)
         self.ready_file = self.folder / "cloud.json"
         self.process = None
         self.ready = None
 
     def start(self):
         arguments = [BIN / "marram-cloud", "--data", self.folder / "cloud"]
-        arguments += ["--ready-file", self.ready_file]
+        arguments += ["--ready-file", self.ready_file, *self.options]
         if self.ready is not None:
             ports = {
                 "--http-port": self.ready["endpoint_url"],
@@ -122,7 +123,7 @@ class Cloud:
         self.ready = json.loads(self.ready_file.read_text())
         return self
 
-    def client(self, service, **keys):
+    def client(self, service, config=None, **keys):
         """A boto3 client of one service."""
         session = boto3.session.Session(
             aws_access_key_id=keys.get("access_key", self.ready["access_key_id"]),
@@ -131,7 +132,10 @@ class Cloud:
             region_name=self.ready["region"],
         )
         return session.client(
-            service, endpoint_url=self.ready["endpoint_url"], verify=self.ready["ca_file"]
+            service,
+            endpoint_url=self.ready["endpoint_url"],
+            verify=self.ready["ca_file"],
+            config=config,
         )
 
     def environment(self):

@@ -13,6 +13,7 @@ use marram_http::client::{self, Client};
 use marram_os::clock::{Clock, ManualClock};
 use marram_registry::RegistrySettings;
 use marram_store::Store;
+use marram_store::testing::database_in;
 use marram_tls::{Authority, ClientAuth, client_config, server_config};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -49,7 +50,7 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let clock = ManualClock::at_ms(NOW_MS);
-        let store = Store::open(path.join("cloud.db")).await.unwrap();
+        let store = Store::open(database_in(path).await).await.unwrap();
         let authority = Arc::new(Authority::open(path).unwrap());
         let registry = Registry::open(RegistrySettings {
             store: store.clone(),

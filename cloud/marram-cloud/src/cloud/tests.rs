@@ -102,14 +102,14 @@ async fn a_data_directory_and_a_port_serve_one_cloud() {
     let directory = tempfile::tempdir().unwrap();
     let cloud = start(&directory, clock()).await;
     let error = Cloud::start(Settings::local(directory.path().join("cloud"))).await.unwrap_err();
-    assert!(error.is_in_use(), "{error}");
+    assert!(error.is_unavailable(), "{error}");
     let port = cloud.ready().mqtt_endpoint.rsplit(':').next().unwrap().to_owned();
     let settings = Settings {
         mqtt_port: port.parse().unwrap(),
         ..Settings::local(directory.path().join("other"))
     };
     let error = Cloud::start(settings).await.unwrap_err();
-    assert!(error.is_in_use() && !error.is_bad_configuration(), "{error}");
+    assert!(error.is_unavailable() && !error.is_bad_configuration(), "{error}");
     assert!(error.to_string().contains(&format!("--mqtt-port 127.0.0.1:{port}")), "{error}");
 }
 

@@ -10,6 +10,7 @@ use marram_mqtt_client::{Backoff, Client, Event, Options, Publish, QoS};
 use marram_os::clock::{ManualClock, SharedClock};
 use marram_registry::{Registry, RegistrySettings};
 use marram_store::Store;
+use marram_store::testing::database_in;
 use marram_tls::{Authority, Identity};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ impl Plane {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let clock: SharedClock = Arc::new(ManualClock::at_ms(NOW_MS));
-        let store = Store::open(path.join("cloud.db")).await.unwrap();
+        let store = Store::open(database_in(path).await).await.unwrap();
         let authority = Arc::new(Authority::open(path).unwrap());
         let registry = Registry::open(RegistrySettings {
             store: store.clone(),
