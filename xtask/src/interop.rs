@@ -1,7 +1,9 @@
 //! The interop tests: the built programs judged by the AWS CLI, boto3 and the Device SDK.
 //!
 //! Python and the pinned clients are set up here; where that is impossible the whole part is
-//! skipped, and the reason is printed.
+//! skipped, and the reason is printed. Without Node.js only the JavaScript SDK's part is.
+
+mod javascript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,10 @@ fn suite(python: &Path, server: Option<&Server>) -> Result<Tally> {
     }
     let routes = target_dir().join("routes.json");
     fs::write(&routes, routes::tables().to_string())?;
+    let modules = javascript::modules().unwrap_or_else(|reason| {
+        println!("skipped: the interop tests of JavaScript: {reason:#}");
+        PathBuf::new()
+    });
     let ok = run::succeeds(
         Command::new(python)
             .current_dir(run::root())
@@ -49,6 +55,7 @@ fn suite(python: &Path, server: Option<&Server>) -> Result<Tally> {
             .env("MARRAM_BIN", target_dir().join("debug"))
             .env("MARRAM_ROUTES", &routes)
             .envs(server.map(|server| (postgres::VARIABLE, server.url())))
+            .env("MARRAM_NODE_MODULES", modules)
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )?;
     let xml = fs::read_to_string(&report)
