@@ -10,7 +10,10 @@ mod access_control;
 mod archive;
 mod config_file;
 mod deployment;
+mod device_messages;
 mod iot_policy;
+mod ipc_client;
+mod ipc_component;
 mod ipc_frames;
 mod ipc_nucleus;
 mod ipc_operations;
@@ -31,36 +34,36 @@ mod topic_filters;
 pub struct Target {
     /// The name on the command line and of its folder in `corpus/`.
     pub name: &'static str,
-    /// What it reads, for `cargo xtask fuzz --list`.
-    pub about: &'static str,
     /// Panics where the code is wrong.
     pub run: fn(&[u8]),
 }
 
-const fn target(name: &'static str, about: &'static str, run: fn(&[u8])) -> Target {
-    Target { name, about, run }
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
 }
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
-    target("access_control", "accessControl of a component", access_control::run),
-    target("archive", "ZIP artifacts, unpacked to a folder", archive::run),
-    target("config_file", "the nucleus's config.yaml", config_file::run),
-    target("deployment", "deployment documents, jobs, statuses and ARNs", deployment::run),
-    target("iot_policy", "IoT policy documents and their decisions", iot_policy::run),
-    target("ipc_frames", "event-stream frames and both connection machines", ipc_frames::run),
-    target("ipc_nucleus", "requests to a whole running nucleus", ipc_nucleus::run),
-    target("ipc_operations", "each IPC operation's JSON", ipc_operations::run),
-    target("journal", "the device's journal after cuts and damage", journal::run),
-    target("mqtt_client", "the client's session machine", mqtt_client::run),
-    target("mqtt_packets", "MQTT 3.1.1 and 5 packets", mqtt_packets::run),
-    target("mqtt_server", "the server's connection machine and outbox", mqtt_server::run),
-    target("recipe", "recipes, from parsing to interpolation", recipe::run),
-    target("requirement", "versions and version requirements", requirement::run),
-    target("s3_bodies", "S3 XML, aws-chunked bodies and query strings", s3_bodies::run),
-    target("shadow", "shadow updates, reads and deletions", shadow::run),
-    target("sigv4", "signed requests", sigv4::run),
-    target("topic_filters", "topic filters and the subscription tree", topic_filters::run),
+    target("access_control", access_control::run),
+    target("archive", archive::run),
+    target("config_file", config_file::run),
+    target("deployment", deployment::run),
+    target("device_messages", device_messages::run),
+    target("iot_policy", iot_policy::run),
+    target("ipc_component", ipc_component::run),
+    target("ipc_frames", ipc_frames::run),
+    target("ipc_nucleus", ipc_nucleus::run),
+    target("ipc_operations", ipc_operations::run),
+    target("journal", journal::run),
+    target("mqtt_client", mqtt_client::run),
+    target("mqtt_packets", mqtt_packets::run),
+    target("mqtt_server", mqtt_server::run),
+    target("recipe", recipe::run),
+    target("requirement", requirement::run),
+    target("s3_bodies", s3_bodies::run),
+    target("shadow", shadow::run),
+    target("sigv4", sigv4::run),
+    target("topic_filters", topic_filters::run),
 ];
 
 /// The target of this name.

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use marram_fuzz::{TARGETS, Target};
 
 use crate::run;
 use crate::test::heading;
@@ -45,26 +44,38 @@ pub(crate) struct Arguments {
 
 /// Fuzzes; true if nothing was found.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let mut targets = targets()?;
     if arguments.list {
-        for target in TARGETS {
-            println!("{:<18} {}", target.name, target.about);
-        }
+        println!("{}", targets.join("\n"));
         return Ok(true);
     }
-    let chosen: Vec<&Target> = match &arguments.target {
-        None => TARGETS.iter().collect(),
-        Some(name) => match marram_fuzz::find(name) {
-            Some(target) => vec![target],
-            None => bail!("no target is called `{name}`: see `cargo xtask fuzz --list`"),
-        },
-    };
+    if let Some(wanted) = &arguments.target {
+        targets.retain(|target| target == wanted);
+        if targets.is_empty() {
+            bail!("no target is called `{wanted}`: see `cargo xtask fuzz --list`");
+        }
+    }
     let program = build()?;
     let mut all_passed = true;
-    for target in chosen {
-        heading(target.name);
+    for target in &targets {
+        heading(target);
         all_passed &= search(&program, target, arguments.seconds)?;
     }
     Ok(all_passed)
+}
+
+/// The kept inputs, a folder a target.
+fn corpus() -> PathBuf {
+    run::root().join("fuzz/corpus")
+}
+
+fn targets() -> Result<Vec<String>> {
+    let folder = corpus();
+    let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Where builds, new inputs and findings go: nothing of it is kept in the repository.
@@ -94,12 +105,12 @@ fn host() -> Result<String> {
     host.map(ToOwned::to_owned).context("`rustc -vV` names no host")
 }
 
-fn search(program: &Path, target: &Target, seconds: u32) -> Result<bool> {
+fn search(program: &Path, target: &str, seconds: u32) -> Result<bool> {
     let (inputs, found) = (made("inputs", target)?, made("found", target)?);
-    let seeds = run::root().join("fuzz/corpus").join(target.name);
+    let seeds = corpus().join(target);
     let mut fuzzer = Command::new(program);
     fuzzer
-        .env("MARRAM_FUZZ_TARGET", target.name)
+        .env("MARRAM_FUZZ_TARGET", target)
         .arg(&inputs)
         .arg(seeds)
         .arg(format!("-artifact_prefix={}/", found.display()))
@@ -119,7 +130,7 @@ fn search(program: &Path, target: &Target, seconds: u32) -> Result<bool> {
         println!("{said}");
         println!(
             "{}: found something, kept in {}. Mend it, and add the input to fuzz/corpus/{0}.",
-            target.name,
+            target,
             found.display()
         );
         return Ok(false);
@@ -128,8 +139,8 @@ fn search(program: &Path, target: &Target, seconds: u32) -> Result<bool> {
     Ok(true)
 }
 
-fn made(kind: &str, target: &Target) -> Result<PathBuf> {
-    let folder = folder().join(kind).join(target.name);
+fn made(kind: &str, target: &str) -> Result<PathBuf> {
+    let folder = folder().join(kind).join(target);
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     Ok(folder)
 }
