@@ -163,3 +163,25 @@ def test_b5_7_a_component_that_defers_for_ever_fails_the_deployment(fleet, core,
     told = events(core, name)
     assert told.count(("pre", deployment)) >= 3 and told[-1] == ("post", deployment)
     assert OTHER not in fleet.installed(core)
+
+
+def test_b5_7_killed_while_a_component_defers_the_device_asks_it_again(fleet, core, asked):
+    name = asked("com.example.DefersThroughKills", "3600000")
+    deployment = start(fleet, core, {OTHER: "1.0.0"}, notify(60), target=core.thing_arn())
+    core.until_log(name, "pre ")
+    core.kill()
+    core.start()
+    until(lambda: events(core, name) == [("pre", deployment)] * 2, f"{name} is asked again")
+    assert OTHER not in fleet.installed(core)
+    fleet.greengrass.cancel_deployment(deploymentId=deployment)
+    until_told(core, name, deployment)
+
+
+def test_b5_7_a_component_is_told_that_the_nucleus_will_restart(fleet, core, asked):
+    name = asked("com.example.HearsOfRestarts")
+    boots = "com.example.Boots"
+    fleet.create(recipe(boots, "1.0.0", {"bootstrap": "true", "run": "sleep 1000"}))
+    deployment = start(fleet, core, {name: "1.0.0", boots: "1.0.0"}, notify(60))
+    fleet.until_succeeded(core, deployment)
+    assert f"pre {deployment} restarting=True" in core.log(name)
+    assert events(core, name) == [("pre", deployment)], "it was restarted itself: no post"

@@ -258,3 +258,32 @@ fn platform_override_wins_over_what_the_device_is() {
     assert_eq!((attributes["architecture"].as_str(), attributes["x"].as_str()), ("arm", "y"));
     assert!(!attributes.contains_key("n"));
 }
+
+#[test]
+fn b5_7_only_changed_configurations_of_present_versions_are_to_be_checked() {
+    let defaults = json!({"ComponentConfiguration": {"DefaultConfiguration": {"rate": 1}}});
+    let device = Device::new()
+        .with("a", "1.0.0", defaults.clone())
+        .with("a", "2.0.0", defaults.clone())
+        .with("b", "1.0.0", defaults);
+    let with_rate = |version: &str, rate: u64| json!({"version": version, "configurationUpdate": {"merge": {"rate": rate}}});
+    let changed = |components: Value, timestamp: i64| {
+        let composition = device.compose(components, timestamp).unwrap();
+        composition.changed_configurations(&device.config).unwrap()
+    };
+    let first = json!({"a": with_rate("1.0.0", 1), "b": with_rate("1.0.0", 1)});
+    assert!(changed(first.clone(), 1_000).is_empty(), "nothing is there yet");
+    let composition = device.compose(first.clone(), 1_000).unwrap();
+    device.config.transaction(|tx| composition.write(tx, NOW)).unwrap();
+
+    assert!(changed(first, 2_000).is_empty(), "the same again");
+    let second = json!({"a": with_rate("1.0.0", 2), "b": with_rate("1.0.0", 1)});
+    let expected = BTreeMap::from([("a".parse().unwrap(), json!({"rate": 2}))]);
+    assert_eq!(changed(second.clone(), 2_000), expected);
+    let another = json!({"a": with_rate("2.0.0", 2), "b": with_rate("1.0.0", 1)});
+    assert!(changed(another, 2_000).is_empty(), "a new version starts anew");
+
+    let own = json!({"rate": 7}).as_object().unwrap().clone();
+    device.config.update_from_component("a", &[], &own, 3_000, NOW).unwrap();
+    assert!(changed(second, 2_000).is_empty(), "the component's own value is newer");
+}

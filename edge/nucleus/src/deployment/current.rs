@@ -34,6 +34,9 @@ pub struct Current {
     /// How long components have put it off, in ms.
     #[serde(default)]
     pub deferred_ms: u64,
+    /// Components that were asked whether now is a good time, for as long as that is open.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked: BTreeSet<ComponentName>,
     /// Bootstrap steps on the way.
     #[serde(default, skip_serializing_if = "BootstrapTasks::is_empty")]
     pub bootstrap: BootstrapTasks,
@@ -57,6 +60,7 @@ impl Current {
             broken_before: BTreeSet::new(),
             folders: None,
             deferred_ms: 0,
+            asked: BTreeSet::new(),
             bootstrap: BootstrapTasks::default(),
             rollback_bootstrap: BootstrapTasks::default(),
         }

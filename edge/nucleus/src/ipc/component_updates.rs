@@ -3,6 +3,7 @@
 //!
 //! Source: ipc 4.5 (`nucleus: builtin/services/lifecycle/LifecycleIPCEventStreamAgent.java`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use marram_ipc::IpcError;
 use marram_ipc::shapes::{ComponentUpdateEvent, DeferComponentUpdateRequest};
 use marram_model::ComponentName;
+use tokio::time::timeout;
 
 use super::consultation::Consultation;
 use super::outbox::Outbox;
@@ -55,6 +57,23 @@ impl ComponentUpdates {
             Some(Deferral { component, recheck_after })
         });
         deferrals.collect()
+    }
+
+    /// The components that would be asked now.
+    pub(crate) fn subscribers(&self) -> BTreeSet<ComponentName> {
+        self.0.asked.streams().into_iter().map(|(_, component)| component).collect()
+    }
+
+    /// Waits until each of the components has subscribed, for at most `limit`: after a restart of
+    /// the nucleus, those that were asked must be asked again, and they are still starting.
+    pub(crate) async fn until_subscribed(
+        &self,
+        components: &BTreeSet<ComponentName>,
+        limit: Duration,
+    ) {
+        if timeout(limit, self.0.asked.until_subscribed(components)).await.is_err() {
+            tracing::warn!(?components, "not all components that were asked before came back");
+        }
     }
 
     /// The deployment is over, whatever became of it. Nobody hears of one that nobody was asked

@@ -4,7 +4,7 @@
 //! or gone, when its time is up, or when whoever asked loses interest and drops the future; an
 //! answer that comes later is refused. So nobody waits for a component that is not there any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,8 +21,8 @@ use super::session::StreamKey;
 #[derive(Debug)]
 pub(super) struct Consultation<A> {
     state: Mutex<State<A>>,
-    /// Wakes whoever asked.
-    answered: Notify,
+    /// Wakes whoever waits for answers or for subscribers.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct NotAsked;
 impl<A> Default for Consultation<A> {
     fn default() -> Self {
         let state = State { subscribers: BTreeMap::new(), open: None };
-        Self { state: Mutex::new(state), answered: Notify::new() }
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 }
 
@@ -66,6 +66,7 @@ impl<A: Clone> Consultation<A> {
     pub(super) fn subscribe(&self, key: StreamKey, component: &ComponentName, to: &Arc<Outbox>) {
         let subscriber = Subscriber { component: component.clone(), outbox: Arc::clone(to) };
         self.lock().subscribers.insert(key, subscriber);
+        self.changed.notify_waiters();
     }
 
     /// Removes a stream. A component whose last one it was is not waited for any more.
@@ -77,13 +78,25 @@ impl<A: Clone> Consultation<A> {
             && let Some(None) = question.answers.get(&gone.component)
         {
             question.answers.remove(&gone.component);
-            self.answered.notify_waiters();
+            self.changed.notify_waiters();
         }
     }
 
     /// Whether the component has a stream.
     pub(super) fn is_subscribed(&self, component: &ComponentName) -> bool {
         self.lock().has(component)
+    }
+
+    /// Ends when each of the components has a stream.
+    pub(super) async fn until_subscribed(&self, components: &BTreeSet<ComponentName>) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if components.iter().all(|component| self.is_subscribed(component)) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// All streams, the latest of each component last.
@@ -108,7 +121,7 @@ impl<A: Clone> Consultation<A> {
         let question = state.open.as_mut().filter(|open| open.deployment_id == deployment_id);
         let slot = question.and_then(|open| open.answers.get_mut(component)).ok_or(NotAsked)?;
         *slot = Some(answer);
-        self.answered.notify_waiters();
+        self.changed.notify_waiters();
         Ok(())
     }
 
@@ -130,13 +143,13 @@ impl<A: Clone> Consultation<A> {
 
     async fn all_answered(&self) {
         loop {
-            let mut answered = pin!(self.answered.notified());
-            answered.as_mut().enable();
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
             let is_open = |question: &Question<A>| question.answers.values().any(Option::is_none);
             if !self.lock().open.as_ref().is_some_and(is_open) {
                 return;
             }
-            answered.await;
+            changed.await;
         }
     }
 }

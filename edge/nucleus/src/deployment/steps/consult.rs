@@ -29,9 +29,12 @@ impl NucleusSteps {
         let restarts = composition.restart_needs(&self.config).is_restart();
         let spent = Duration::from_millis(current.deferred_ms);
         let mut patience = Patience::new(self.max_deferral(), spent);
+        let limit = patience.round(seconds(policy.timeout));
+        self.updates.until_subscribed(&current.asked, limit).await;
         loop {
             let began = Instant::now();
-            let limit = patience.round(seconds(policy.timeout));
+            current.asked = self.updates.subscribers();
+            self.save(Some(current))?;
             let deferrals =
                 self.updates.ask(&current.document.deployment_id, restarts, limit).await;
             let longest = deferrals.iter().map(|deferral| deferral.recheck_after).max();
@@ -45,7 +48,6 @@ impl NucleusSteps {
             }
             patience.spend(began.elapsed());
             current.deferred_ms = u64::try_from(patience.spent().as_millis()).unwrap_or(u64::MAX);
-            self.save(Some(current))?;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Conformance cases 43 and 45, as far as the server decides them: who is asked what before a
 //! deployment, and which answers count. Times are the deployment's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use marram_ipc::Operation;
@@ -119,6 +119,22 @@ async fn ipc_45_only_a_deployment_that_asked_tells_its_end() {
     let asked = asking(&device.updates, DEADLINE);
     assert_eq!(client.event().await.1, before("d"), "once");
     asked.abort();
+}
+
+#[tokio::test]
+async fn ipc_45_after_a_restart_the_deployment_waits_for_those_it_had_asked() {
+    let device = Device::start();
+    let both = BTreeSet::from([A, B].map(|name| name.parse().unwrap()));
+    let _a = subscribed(&device, A, SUBSCRIBE).await;
+    let (updates, limit) = (device.updates.clone(), Duration::from_secs(600));
+    let waiting = tokio::spawn(async move { updates.until_subscribed(&both, limit).await });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "B is missing");
+    let _b = subscribed(&device, B, SUBSCRIBE).await;
+    assert_eq!(device.updates.subscribers().len(), 2);
+    tokio::time::timeout(DEADLINE, waiting).await.unwrap().unwrap();
+    let gone = BTreeSet::from(["com.example.Gone".parse().unwrap()]);
+    device.updates.until_subscribed(&gone, Duration::from_millis(20)).await;
 }
 
 #[tokio::test]
