@@ -100,6 +100,37 @@ async fn stop_kills_what_ignores_sigterm_with_its_children() {
 }
 
 #[tokio::test]
+async fn tree_that_forks_faster_than_it_can_be_looked_at_is_ended() {
+    become_subreaper().unwrap();
+    let reaper = tokio::spawn(reap_orphans());
+    // Each copy starts the next and ends: no process lives long enough to be signalled by its id.
+    let script = "hop() { hop & exit; }; hop & hop & echo up; sleep 600";
+    let mut child = spawn(shell(script)).unwrap();
+    assert_eq!(line(&mut child).await, "up");
+    let tree = child.tree();
+    let (stopped, _) = tokio::join!(tree.stop(PATIENCE), child.wait());
+    assert!(matches!(stopped, Stopped::Gracefully | Stopped::Killed), "{stopped:?}");
+    assert_eq!(tree.members(), Vec::<u32>::new());
+    reaper.abort();
+}
+
+#[tokio::test]
+async fn each_process_hears_a_signal_once() {
+    let script = "trap 'echo heard' TERM; echo up; n=0; \
+                  while [ $n -lt 20 ]; do sleep 0.05 & wait; n=$((n+1)); done";
+    let mut child = spawn(shell(script)).unwrap();
+    assert_eq!(line(&mut child).await, "up");
+    let tree = child.tree();
+    let (_, lines) = tokio::join!(tree.stop(PATIENCE), async {
+        let rest = lines(&mut child).await;
+        child.wait().await.unwrap();
+        rest
+    });
+    let heard = lines.iter().filter(|line| line.text == "heard").count();
+    assert_eq!(heard, 1, "{lines:?}");
+}
+
+#[tokio::test]
 async fn escapee_from_group_and_parent_is_found_and_stopped() {
     become_subreaper().unwrap();
     // The outer shell ends at once: its setsid child has neither its group nor a parent.

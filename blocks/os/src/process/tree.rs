@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
@@ -61,6 +61,10 @@ impl Tree {
 
     /// The living processes of the tree, descendants before the process it began with.
     pub fn members(&self) -> Vec<u32> {
+        self.living().into_iter().map(|entry| entry.pid).collect()
+    }
+
+    fn living(&self) -> Vec<Entry> {
         let table = table::read();
         let Shared { pid, mark, .. } = &*self.shared;
         let (pid, own) = (*pid, std::process::id());
@@ -79,8 +83,8 @@ impl Tree {
         }
         members.remove(&own);
         let is_alive = |entry: &&Entry| members.contains(&entry.pid) && !entry.is_zombie;
-        let mut living: Vec<u32> = table.iter().filter(is_alive).map(|entry| entry.pid).collect();
-        living.sort_by_key(|member| *member == pid);
+        let mut living: Vec<Entry> = table.iter().filter(is_alive).copied().collect();
+        living.sort_by_key(|member| member.pid == pid);
         living
     }
 
@@ -120,11 +124,24 @@ impl Tree {
 
     /// Sends to every member; returns whether there was any.
     fn signal(&self, signal: Signal) -> bool {
-        let members = self.members();
-        for member in &members {
-            send(*member, signal);
+        let living = self.living();
+        self.send(&living, signal);
+        !living.is_empty()
+    }
+
+    /// Sends to each process once. Groups that the tree leads get it as one: a process that forks
+    /// and ends faster than the process table is read is never met alone.
+    fn send(&self, living: &[Entry], signal: Signal) {
+        let leads =
+            |group: u32| group == self.shared.pid || living.iter().any(|entry| entry.pid == group);
+        let groups: BTreeSet<u32> =
+            living.iter().map(|entry| entry.group).filter(|group| leads(*group)).collect();
+        for group in &groups {
+            send_to_group(*group, signal);
         }
-        !members.is_empty()
+        for entry in living.iter().filter(|entry| !groups.contains(&entry.group)) {
+            send(entry.pid, signal);
+        }
     }
 
     /// Waits until nothing is left, sending `signal` to what is left each time it looks: a tree
@@ -133,17 +150,15 @@ impl Tree {
         let end = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);
         loop {
-            let living = self.members();
+            let living = self.living();
             if living.is_empty() {
                 return true;
             }
             if Instant::now() >= end {
                 return false;
             }
-            for member in living {
-                if let Some(signal) = signal {
-                    send(member, signal);
-                }
+            if let Some(signal) = signal {
+                self.send(&living, signal);
             }
             sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(Duration::from_millis(100));
@@ -184,6 +199,13 @@ pub(super) fn send(pid: u32, signal: Signal) {
     if let Err(error) = kill_process(target, signal) {
         // Mostly it has just ended; a process of another user is out of reach without root.
         debug!(pid, %error, "could not signal a process");
+    }
+}
+
+fn send_to_group(group: u32, signal: Signal) {
+    let Some(target) = to_pid(group) else { return };
+    if let Err(error) = kill_process_group(target, signal) {
+        debug!(group, %error, "could not signal a group of processes");
     }
 }
 
