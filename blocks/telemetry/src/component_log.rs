@@ -52,6 +52,11 @@ impl ComponentLog {
         Ok(Self { component: component.to_owned(), clock, writer })
     }
 
+    /// From the next line on the log may grow so far.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.writer.set_limits(limits);
+    }
+
     /// Writes one line, for example with the event `stdout` and the contexts `scriptName`,
     /// `serviceName` and `currentState`:
     ///

@@ -65,6 +65,11 @@ impl SizeRotatingWriter {
         }
     }
 
+    /// From the next write on the log may grow so far.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     fn put_aside(&mut self) -> io::Result<()> {
         let stamp = self.stamp();
         let (folder, stem) = folder_and_stem(&self.path);

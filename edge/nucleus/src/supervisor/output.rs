@@ -112,6 +112,7 @@ impl Shared {
                 }
             }
         };
+        log.set_limits(limits);
         let own = [("serviceName", self.component.as_ref()), ("currentState", self.state.as_str())];
         let contexts: Vec<(&str, &str)> = contexts.iter().copied().chain(own).collect();
         if let Err(error) = log.line(level, event, text, &contexts) {

@@ -15,6 +15,7 @@ use super::*;
 
 mod closing;
 mod dependencies;
+mod hardness;
 mod native;
 mod resources;
 mod steps;
@@ -26,6 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A supervisor in a folder of its own.
 struct Device {
     folder: tempfile::TempDir,
+    config: ConfigStore,
     tokens: Tokens,
     supervisor: Supervisor,
 }
@@ -49,7 +51,7 @@ impl Device {
         let tokens = Tokens::default();
         let supervisor = Supervisor::start(SupervisorSettings {
             paths,
-            config,
+            config: config.clone(),
             inherited: std::env::vars().collect(),
             environment: SharedEnvironment::default(),
             tokens: tokens.clone(),
@@ -58,7 +60,7 @@ impl Device {
         })
         .await
         .unwrap();
-        Self { folder, tokens, supervisor }
+        Self { folder, config, tokens, supervisor }
     }
 
     fn apply(&self, specs: impl IntoIterator<Item = ServiceSpec>) {
@@ -88,6 +90,23 @@ impl Device {
     fn log(&self, component: &str) -> String {
         let path = self.folder.path().join("logs").join(format!("{component}.log"));
         std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// Sets a key of the nucleus's `logging`.
+    fn set_logging(&self, logging: &Value) {
+        let key = ["services", "aws.greengrass.Nucleus", "configuration", "logging"];
+        self.config.merge(&key, logging, 2).unwrap();
+    }
+
+    /// The size of each file of a component's log, by name.
+    fn log_files(&self, component: &str) -> BTreeMap<String, u64> {
+        let entries = std::fs::read_dir(self.folder.path().join("logs")).unwrap();
+        let files = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            // A file may be put aside at this very moment.
+            Some((name, entry.metadata().map_or(0, |metadata| metadata.len())))
+        });
+        files.filter(|(name, _)| name.starts_with(component)).collect()
     }
 
     fn status(&self, component: &str) -> ComponentStatus {

@@ -95,6 +95,27 @@ async fn a7_6_limits_are_changed_live() {
 }
 
 #[tokio::test]
+async fn crowd_within_its_limits_ends_with_its_component() {
+    if !usable(Purpose::Limits) {
+        return;
+    }
+    let device = Device::new().await;
+    let c = unique("crowd");
+    // 255 shells, each started by another one, in 32 MB together; the kernel may kill some.
+    let crowd = "crowd() { if [ $1 -gt 0 ]; then crowd $(($1-1)) & crowd $(($1-1)) & fi; \
+                 echo $1 >> shells; sleep 1000; }; crowd 7";
+    device.apply([limited(spec(&c, json!({"run": crowd})), Some(32_000), None)]);
+    until("a crowd", || device.read(&c, "shells").lines().count() >= 100).await;
+    let other = device.settle([spec("other", json!({"startup": "exit 0"}))]).await;
+    assert_eq!(other, Settled::Reached);
+    device.supervisor.remove([name(&c)]).await;
+    let own = std::process::id();
+    let lives = |pid: u32| is_alive(&pid.to_string());
+    until("the end", || !marram_os::process::descendants(own).into_iter().any(lives)).await;
+    assert_eq!(control(&c, &MEMORY), None);
+}
+
+#[tokio::test]
 async fn paused_component_stands_still_and_is_still_running() {
     if !usable(Purpose::Freezing) {
         return;

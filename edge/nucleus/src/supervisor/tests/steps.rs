@@ -60,6 +60,56 @@ async fn life_startup_hides_run_and_skipif_uncovers_it() {
 }
 
 #[tokio::test]
+async fn life_skipif_that_cannot_be_read_is_not_valid() {
+    let device = Device::new().await;
+    let step = |skip_if: &str| json!({"Skipif": skip_if, "Script": "touch ran"});
+    let specs = [
+        spec("install", json!({"install": step("onpath")})),
+        spec("startup", json!({"startup": step("foo x")})),
+        spec("run", json!({"run": step("foo x")})),
+    ];
+    device.apply(specs);
+    for (component, code) in [
+        ("install", StatusCode::InstallConfigNotValid),
+        ("startup", StatusCode::StartupConfigNotValid),
+        ("run", StatusCode::RunConfigNotValid),
+    ] {
+        device.wait_for(component, ComponentState::Broken).await;
+        let status = device.status(component);
+        assert_eq!(status.code, code);
+        assert!(status.reason.contains("Skipif"), "{}", status.reason);
+        assert!(!device.file(component, "ran").exists());
+    }
+}
+
+#[tokio::test]
+async fn life_skipif_that_holds_skips_the_step() {
+    let device = Device::new().await;
+    let install = |skip_if: &str| json!({"Skipif": skip_if, "Script": "touch installed"});
+    let skipped = json!({"install": install("!exists /nonexistent"), "run": "touch ran"});
+    let done = json!({"install": install("exists /nonexistent"), "run": "touch ran"});
+    device.apply([spec("skipped", skipped), spec("done", done)]);
+    for component in ["skipped", "done"] {
+        device.wait_for(component, ComponentState::Finished).await;
+        assert!(device.file(component, "ran").exists());
+    }
+    assert!(!device.file("skipped", "installed").exists());
+    assert!(device.file("done", "installed").exists());
+}
+
+#[tokio::test]
+async fn life_errors_far_apart_never_break_with_real_processes() {
+    let device = Device::new().await;
+    let mut changes = device.supervisor.watch();
+    let run = "echo attempt >> attempts; sleep 1.1; exit 1";
+    device.apply([spec("c", json!({"run": run, "errorResetTime": 1}))]);
+    until("five attempts", || device.read("c", "attempts").lines().count() >= 5).await;
+    while let Ok(change) = changes.try_recv() {
+        assert_ne!(change.to, Some(ComponentState::Broken));
+    }
+}
+
+#[tokio::test]
 async fn life_startup_timeout_kills_the_script() {
     let device = Device::new().await;
     let mut changes = device.supervisor.watch();
