@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
+
+/// The most that a compiled expression may take: a repetition of repetitions asks for gigabytes.
+const MAX_REGEX_BYTES: usize = 64 * 1024;
 
 /// What a device is: `os`, `architecture`, …, with the owner's overrides.
 pub type Attributes = BTreeMap<String, String>;
@@ -41,7 +44,7 @@ fn regex_of(wanted: &str) -> Option<&str> {
 }
 
 fn compile(pattern: &str) -> Result<Regex, regex_lite::Error> {
-    Regex::new(&format!("^(?:{pattern})$"))
+    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(MAX_REGEX_BYTES).build()
 }
 
 /// Why a value of a template can never match anything.
@@ -103,6 +106,18 @@ mod tests {
         for lines in others {
             assert!(!matches(&template(lines), &device()), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn platform_expressions_that_would_grow_are_refused() {
+        for bomb in ["/((a{1000}){1000}){1000}/".to_owned(), format!("/{}a/", "(".repeat(5000))] {
+            assert!(check(&bomb).is_err(), "{bomb}");
+            assert!(!matches(&template(&[("os", &bomb)]), &device()));
+        }
+        // No backtracking: this one takes others exponential time.
+        let long: Attributes = [("os".to_owned(), "a".repeat(10_000))].into();
+        assert!(!matches(&template(&[("os", "/(a*)*b/")]), &long));
+        assert!(check("/armv[678][lb]|aarch64.{0,20}/").is_ok());
     }
 
     #[test]

@@ -2,6 +2,13 @@
 
 use serde_json::Value;
 
+/// Values of one document, aliases followed: far more than a recipe has, and too few to fill a
+/// small device's memory.
+const MAX_NODES: usize = 50_000;
+
+/// The same for all texts together, in bytes.
+const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Where and why a text is no YAML.
 #[derive(Debug)]
 pub(crate) struct NotYaml {
@@ -18,6 +25,10 @@ pub(crate) fn read(text: &str) -> Result<Value, NotYaml> {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_total_scalar_bytes: MAX_TEXT_BYTES,
+        },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let location = error.location();

@@ -3,6 +3,8 @@ use serde_json::json;
 use super::*;
 use crate::recipe::{Audience, Permission, Unarchive};
 
+mod hostile;
+
 /// A minimal recipe with `extra` merged over it.
 fn with(extra: &Value) -> String {
     let mut recipe = json!({
@@ -181,10 +183,28 @@ fn syntax_errors_have_a_place() {
 }
 
 #[test]
-fn the_cloud_limits_the_size() {
-    let text = with(&json!({"ComponentDescription": "x".repeat(MAX_RECIPE_BYTES)}));
-    assert!(matches!(cloud(&text), Err(ParseRecipe::TooLarge(_))));
+fn a1_a_recipe_has_at_most_16000_bytes_in_the_cloud() {
+    let of_length = |bytes: usize| {
+        let empty = with(&json!({"ComponentDescription": ""})).len();
+        with(&json!({"ComponentDescription": "x".repeat(bytes - empty)}))
+    };
+    assert!(cloud(&of_length(16_000)).is_ok());
+    let text = of_length(16_001);
+    assert_eq!(cloud(&text), Err(ParseRecipe::TooLarge(16_001)));
     assert!(parse(text.as_bytes(), Format::Json, Strictness::Device).is_ok());
+}
+
+#[test]
+fn a1_1_a_version_has_at_most_64_characters() {
+    let of_length =
+        |length: usize| json!({"ComponentVersion": format!("1.0.0-{}", "a".repeat(length - 6))});
+    assert!(cloud(&with(&of_length(64))).is_ok());
+    assert_eq!(fields_wrong(&of_length(65)), ["ComponentVersion"]);
+    let long = "9".repeat(10_000);
+    assert_eq!(
+        fields_wrong(&json!({"ComponentVersion": format!("{long}.0.0")})),
+        ["ComponentVersion"]
+    );
 }
 
 #[test]
