@@ -69,9 +69,7 @@ impl PackageStore {
             create_dir_all_mode(&folder, OPEN_FOLDER).map_err(OpenStore)?;
         }
         // Components reach their artifacts through it, so it must not keep the recipes' mode.
-        if let Some(packages) = paths.recipes().parent() {
-            create_dir_all_mode(packages, OPEN_FOLDER).map_err(OpenStore)?;
-        }
+        create_dir_all_mode(&paths.packages(), OPEN_FOLDER).map_err(OpenStore)?;
         Ok(Self { paths: paths.clone() })
     }
 
@@ -131,6 +129,24 @@ fn children(folder: &Path) -> Result<Vec<PathBuf>, CleanUp> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Bytes of all files below a folder. Files that vanish meanwhile do not count.
+fn folder_bytes(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0_u64;
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                open.push(entry.path());
+            } else {
+                bytes = bytes.saturating_add(metadata.len());
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 fn name_of(path: &Path) -> &str {

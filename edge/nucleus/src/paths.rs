@@ -33,19 +33,24 @@ impl NucleusPaths {
         self.config().join("config.yaml")
     }
 
-    /// `packages/recipes/`.
-    pub fn recipes(&self) -> PathBuf {
-        self.root.join("packages/recipes")
+    /// `packages/`: the component store, whose size `componentStoreMaxSizeBytes` limits.
+    pub fn packages(&self) -> PathBuf {
+        self.root.join("packages")
     }
 
-    /// `packages/artifacts/`: the folder whose size `componentStoreMaxSizeBytes` limits.
+    /// `packages/recipes/`.
+    pub fn recipes(&self) -> PathBuf {
+        self.packages().join("recipes")
+    }
+
+    /// `packages/artifacts/`.
     pub fn artifacts_root(&self) -> PathBuf {
-        self.root.join("packages/artifacts")
+        self.packages().join("artifacts")
     }
 
     /// `packages/artifacts-unarchived/`.
     pub fn unarchived_root(&self) -> PathBuf {
-        self.root.join("packages/artifacts-unarchived")
+        self.packages().join("artifacts-unarchived")
     }
 
     /// `{artifacts:path}` of one component version.

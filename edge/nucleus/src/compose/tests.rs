@@ -141,6 +141,21 @@ fn the_previous_version_outlives_a_second_deployment_of_the_same() {
 }
 
 #[test]
+fn engine_store_keeps_the_last_two_versions() {
+    let mut device = Device::new();
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        device = device.with("a", version, json!({}));
+        device.deploy(json!({"a": {"version": version}}), 100);
+        device.store.clean_up(&services::kept_versions(&device.config)).unwrap();
+    }
+    // Once more the same.
+    device.deploy(json!({"a": {"version": "1.2.0"}}), 200);
+    device.store.clean_up(&services::kept_versions(&device.config)).unwrap();
+    let stored = device.store.versions_of(&"a".parse().unwrap()).unwrap();
+    assert_eq!(stored, [Version::new(1, 2, 0), Version::new(1, 1, 0)]);
+}
+
+#[test]
 fn engine_run_with_of_a_root_is_what_the_document_says() {
     let device = Device::new()
         .with("a", "1.0.0", json!({"ComponentDependencies": {"d": {"VersionRequirement": "*"}}}))

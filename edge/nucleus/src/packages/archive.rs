@@ -36,7 +36,10 @@ pub enum Unarchive {
     #[error("the archive has {0} entries: pack at most {MAX_ENTRIES}")]
     TooMany(usize),
     /// It becomes larger than it may.
-    #[error("the archive unpacks to more than {limit} bytes: pack less, or make room")]
+    #[error(
+        "the archive unpacks to more than {limit} bytes: pack less, make room, or raise \
+             componentStoreMaxSizeBytes"
+    )]
     TooLarge {
         /// The bound, from the disk, the store and the archive's size.
         limit: u64,

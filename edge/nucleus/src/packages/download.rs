@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::prepare::{PrepareArtifact, PrepareSettings};
 use super::source::{ArtifactRequest, ArtifactSource, OpenArtifact};
-use super::{UNFINISHED, blocking, digest};
+use super::{UNFINISHED, blocking, digest, folder_bytes};
 
 /// A file that is to be on the device.
 pub(super) struct Wanted<'a> {
@@ -194,22 +194,4 @@ fn check_room(path: &Path, bytes: u64, settings: &PrepareSettings) -> Result<(),
         return Err(PrepareArtifact::DiskFull { bytes, free, reserve });
     }
     Ok(())
-}
-
-/// Bytes of all files below a folder. Files that vanish meanwhile do not count.
-fn folder_bytes(folder: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0_u64;
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let Ok(metadata) = entry.metadata() else { continue };
-            if metadata.is_dir() {
-                open.push(entry.path());
-            } else {
-                bytes = bytes.saturating_add(metadata.len());
-            }
-        }
-    }
-    Ok(bytes)
 }

@@ -20,7 +20,8 @@ use super::{CleanUp, OPEN_FOLDER, PackageStore, blocking, digest};
 /// What bounds the preparation of artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrepareSettings {
-    /// `componentStoreMaxSizeBytes`: what all downloaded artifacts may take together, in bytes.
+    /// `componentStoreMaxSizeBytes`: what recipes, artifacts and unpacked archives may take
+    /// together, in bytes (`nucleus: componentmanager/ComponentStore.java`, `getContentSize`).
     pub max_store_bytes: u64,
     /// Bytes of the disk that stay free.
     pub min_free_bytes: u64,
@@ -29,7 +30,7 @@ pub struct PrepareSettings {
 }
 
 impl Default for PrepareSettings {
-    /// Greengrass's: 10 GB of artifacts, 20 MiB free.
+    /// Greengrass's: 10 GB for the store, 20 MiB free.
     fn default() -> Self {
         Self {
             max_store_bytes: 10_000_000_000,
@@ -92,13 +93,13 @@ pub enum PrepareArtifact {
     },
     /// The store's limit.
     #[error(
-        "its {bytes} bytes with the {used} of the other artifacts are more than \
+        "its {bytes} bytes with the {used} that the store has are more than \
          componentStoreMaxSizeBytes ({limit}): raise it, or remove components"
     )]
     StoreFull {
         /// Its size.
         bytes: u64,
-        /// What the others take.
+        /// What else is in the store.
         used: u64,
         /// The limit.
         limit: u64,
@@ -277,7 +278,7 @@ impl OneArtifact<'_> {
             // No digest equals the empty one: it counts as a mismatch, as in Greengrass.
             digest: self.artifact.digest.as_deref().unwrap_or_default(),
             mode: self.mode(),
-            store: &self.store.paths.artifacts_root(),
+            store: &self.store.paths.packages(),
         };
         wanted.fetch(source, self.settings).await
     }
@@ -288,6 +289,8 @@ impl OneArtifact<'_> {
             root: self.store.paths.unarchived(self.component, self.version),
             stem: unarchived_name(file_name).to_owned(),
             mode: self.mode(),
+            store: self.store.paths.packages(),
+            max_store_bytes: self.settings.max_store_bytes,
             min_free_bytes: self.settings.min_free_bytes,
         };
         blocking::run(move |cancelled| unpacking.run(cancelled)).await

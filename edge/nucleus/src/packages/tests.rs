@@ -34,6 +34,20 @@ fn engine_recipe_files_have_greengrass_names() {
 }
 
 #[test]
+fn platform_for_another_system_only_is_local_recipe_not_found() {
+    let (_dir, store) = store();
+    let text = r#"{"RecipeFormatVersion":"2020-01-25","ComponentName":"a","ComponentVersion":"1.0.0",
+                   "Manifests":[{"Platform":{"os":"windows"}}]}"#;
+    let recipe = marram_recipe::parse(text.as_bytes(), Format::Json, Strictness::Device).unwrap();
+    store.save_recipe(&recipe, &Metadata::default()).unwrap();
+    let attributes = [("os".to_owned(), "linux".to_owned())].into();
+    let (name, version) = (&recipe.component_name, &recipe.component_version);
+    let error = store.recipe_for_platform(name, version, &attributes).unwrap_err();
+    assert_eq!(error.error_codes(), [marram_model::error_code::ErrorCode::LocalRecipeNotFound]);
+    assert!(error.to_string().contains("os=linux"), "{error}");
+}
+
+#[test]
 fn recipes_and_metadata_come_back() {
     let (_dir, store) = store();
     let recipe = recipe("a", "1.0.0");

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::archive::unpack;
 use super::blocking::Cancelled;
 use super::prepare::PrepareArtifact;
-use super::{OPEN_FOLDER, UNFINISHED, children, digest, name_of, remove};
+use super::{OPEN_FOLDER, UNFINISHED, children, digest, folder_bytes, name_of, remove};
 
 /// An archive and where it belongs.
 pub(super) struct Unpacking {
@@ -20,6 +20,9 @@ pub(super) struct Unpacking {
     pub(super) stem: String,
     /// Permission bits of the files.
     pub(super) mode: u32,
+    /// The folder whose size is limited, and the limit in bytes.
+    pub(super) store: PathBuf,
+    pub(super) max_store_bytes: u64,
     /// Bytes of the disk that stay free.
     pub(super) min_free_bytes: u64,
 }
@@ -68,7 +71,10 @@ impl Unpacking {
         create_dir_all_mode(folder, OPEN_FOLDER).map_err(PrepareArtifact::Write)?;
         let free =
             free_bytes(folder).map_err(|source| PrepareArtifact::io("measure", folder, source))?;
-        let room = free.saturating_sub(self.min_free_bytes);
+        let used = folder_bytes(&self.store)
+            .map_err(|source| PrepareArtifact::io("measure", &self.store, source))?;
+        let room =
+            free.saturating_sub(self.min_free_bytes).min(self.max_store_bytes.saturating_sub(used));
         unpack(&self.archive, folder, self.mode, room, cancelled)
             .map_err(PrepareArtifact::Unarchive)
     }

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+mod resume;
+
 /// Answers from a list, in order, and keeps what was asked.
 #[derive(Clone, Default)]
 struct Script {

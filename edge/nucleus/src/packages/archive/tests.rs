@@ -93,6 +93,61 @@ fn a_link_becomes_a_file() {
 }
 
 #[test]
+fn nothing_is_written_through_a_link() {
+    let fixture = Fixture::new();
+    let outside = fixture.dir.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let path = fixture.dir.path().join("a.zip");
+    let mut writer = ZipWriter::new(File::create(&path).unwrap());
+    let options = SimpleFileOptions::default();
+    writer.add_symlink("link", outside.to_str().unwrap(), options).unwrap();
+    writer.start_file("link/evil", options).unwrap();
+    writer.write_all(b"x").unwrap();
+    writer.finish().unwrap();
+    assert!(fixture.unpack(&path, u64::MAX).is_err());
+    assert_eq!(std::fs::read_dir(outside).unwrap().count(), 0);
+}
+
+#[test]
+fn modes_of_the_archive_do_not_count() {
+    let fixture = Fixture::new();
+    let path = fixture.dir.path().join("a.zip");
+    let mut writer = ZipWriter::new(File::create(&path).unwrap());
+    let options = SimpleFileOptions::default().unix_permissions(0o6777);
+    writer.start_file("root-for-all", options).unwrap();
+    writer.finish().unwrap();
+    fixture.unpack(&path, u64::MAX).unwrap();
+    let mode = fixture.folder().join("root-for-all").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o640);
+}
+
+#[test]
+fn an_archive_of_too_many_entries_is_refused() {
+    let fixture = Fixture::new();
+    let path = fixture.dir.path().join("a.zip");
+    let mut writer = ZipWriter::new(io::BufWriter::new(File::create(&path).unwrap()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for number in 0..=MAX_ENTRIES {
+        writer.add_directory(number.to_string(), stored).unwrap();
+    }
+    writer.finish().unwrap();
+    let error = fixture.unpack(&path, u64::MAX).unwrap_err();
+    assert!(matches!(error, Unarchive::TooMany(count) if count == MAX_ENTRIES + 1), "{error}");
+    assert_eq!(std::fs::read_dir(fixture.folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn names_that_no_disk_takes_are_refused() {
+    for names in [vec!["x".repeat(300)], vec!["a".to_owned(), "a/b".to_owned()]] {
+        let fixture = Fixture::new();
+        let entries: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+        let archive = fixture.pack(&entries);
+        assert!(fixture.unpack(&archive, u64::MAX).is_err(), "{names:?}");
+    }
+}
+
+#[test]
 fn an_archive_that_grows_too_much_is_refused() {
     let fixture = Fixture::new();
     let archive = fixture.pack(&[("zeroes", &vec![0; 100_000])]);

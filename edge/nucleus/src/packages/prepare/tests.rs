@@ -24,6 +24,10 @@ enum Behaviour {
     BreakAfter(Vec<u8>, usize),
     /// Sends all of these bytes whatever was asked.
     SendFromStart(Vec<u8>),
+    /// Says that so many bytes will come; they must not be asked for.
+    Announce(u64),
+    /// Begins to send, and nothing comes.
+    Hang(Vec<u8>),
     /// Fails.
     Fail { is_transient: bool },
 }
@@ -72,6 +76,17 @@ impl ArtifactSource for FakeSource {
             Behaviour::Send(bytes) => (bytes, from, None),
             Behaviour::BreakAfter(bytes, at) => (bytes, from, Some(at)),
             Behaviour::SendFromStart(bytes) => (bytes, 0, None),
+            Behaviour::Announce(bytes) => {
+                let body = Box::new(Untouched);
+                let open = OpenArtifact { starts_at: 0, total_bytes: Some(bytes), body };
+                return Box::pin(async move { Ok(open) });
+            }
+            Behaviour::Hang(bytes) => {
+                let total_bytes = Some(bytes.len() as u64);
+                let open =
+                    OpenArtifact { starts_at: from as u64, total_bytes, body: Box::new(Silent) };
+                return Box::pin(async move { Ok(open) });
+            }
             Behaviour::Fail { is_transient } => {
                 return Box::pin(async move { Err(failure(is_transient)) });
             }
@@ -98,6 +113,26 @@ impl ArtifactBody for FakeBody {
             piece => Ok(piece),
         };
         Box::pin(async move { next })
+    }
+}
+
+/// A body that nobody may read.
+#[derive(Debug)]
+struct Untouched;
+
+impl ArtifactBody for Untouched {
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, FetchArtifact>> {
+        panic!("the body is read although it does not fit")
+    }
+}
+
+/// A body that never comes.
+#[derive(Debug)]
+struct Silent;
+
+impl ArtifactBody for Silent {
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, FetchArtifact>> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -269,15 +304,72 @@ async fn a_pause_between_attempts_can_be_cancelled() {
     assert!((14..=30).contains(&attempts), "{attempts} attempts in ten minutes");
 }
 
+/// The reason for which something was refused, and that it is the disk's fault.
+fn no_room(result: Result<(), PrepareArtifacts>) -> String {
+    let error = result.unwrap_err();
+    let full = [ErrorCode::ComponentPackageLoadingError, ErrorCode::DiskSpaceCritical];
+    assert_eq!(error.error_codes(), full);
+    error.cause.to_string()
+}
+
 #[tokio::test]
-async fn limits_of_store_and_disk_are_kept() {
+async fn a5_3_limits_of_store_and_disk_are_kept() {
     let mut device = Device::new();
     device.settings.max_store_bytes = 5;
     let source = FakeSource::new([Behaviour::Send(b"123456".to_vec())]);
-    let full = [ErrorCode::ComponentPackageLoadingError, ErrorCode::DiskSpaceCritical];
-    assert_eq!(codes(device.prepare(artifact(b"123456"), &source).await), full);
-    device.settings = PrepareSettings { min_free_bytes: u64::MAX, ..device.settings };
-    assert_eq!(codes(device.prepare(artifact(b"1"), &source).await), full);
+    let reason = no_room(device.prepare(artifact(b"123456"), &source).await);
+    assert!(reason.contains("6 bytes") && reason.contains("(5)"), "{reason}");
+    let free = marram_os::disk::free_bytes(device._dir.path()).unwrap();
+    // The server's size counts before the first byte of it is taken.
+    let reserve = free / 2;
+    device.settings = PrepareSettings { min_free_bytes: reserve, ..PrepareSettings::default() };
+    device.settings.max_store_bytes = u64::MAX;
+    let huge = FakeSource::new([Behaviour::Announce(free)]);
+    let reason = no_room(device.prepare(artifact(b"1"), &huge).await);
+    assert!(reason.contains(&format!("{free} bytes")), "{reason}");
+    assert!(reason.contains(&format!("{reserve} must stay")), "{reason}");
+    let left = std::fs::read_dir(device.artifact("")).unwrap().count();
+    assert_eq!(left, 0, "nothing was written");
+    // Without the reserve nobody is asked at all.
+    device.settings.min_free_bytes = u64::MAX;
+    no_room(device.prepare(artifact(b"1"), &huge).await);
+    assert_eq!(huge.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a5_3_everything_in_the_store_counts() {
+    let mut device = Device::new();
+    let source = FakeSource::new([Behaviour::Send(vec![b'x'; 500])]);
+    let other = device.paths.unarchived_root().join("other/1.0.0/app/data");
+    std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+    std::fs::write(&other, vec![0; 20_000]).unwrap();
+    device.settings.max_store_bytes = 20_000;
+    let reason = no_room(device.prepare(artifact(&[b'x'; 500]), &source).await);
+    assert!(reason.contains("500 bytes"), "{reason}");
+    std::fs::remove_file(&other).unwrap();
+    device.prepare(artifact(&[b'x'; 500]), &source).await.unwrap();
+
+    let bytes = zip(&[("data", &[0; 30_000])]);
+    let archive = json!({"Uri": "s3://b/app.zip", "Unarchive": "ZIP", "Digest": sha256(&bytes),
+                         "Algorithm": "SHA-256"});
+    let source = FakeSource::new([Behaviour::Send(bytes)]);
+    let unpacked = device.prepare(archive, &source).await;
+    assert_eq!(codes(unpacked), [ErrorCode::IoError, ErrorCode::IoUnzipError]);
+}
+
+#[tokio::test]
+async fn a_download_that_was_cut_off_by_a_restart_goes_on_where_it_was() {
+    let device = Device::new();
+    let bytes = b"0123456789".to_vec();
+    let source =
+        FakeSource::new([Behaviour::BreakAfter(bytes.clone(), 4), Behaviour::Hang(bytes.clone())]);
+    let preparing = device.prepare(artifact(&bytes), &source);
+    assert!(tokio::time::timeout(Duration::from_millis(200), preparing).await.is_err());
+    let again = Device { store: PackageStore::open(&device.paths).unwrap(), ..device };
+    let source = FakeSource::new([Behaviour::Send(bytes.clone())]);
+    again.prepare(artifact(&bytes), &source).await.unwrap();
+    assert_eq!(source.asked()[0].from_byte, 4);
+    assert_eq!(std::fs::read(again.artifact("x.bin")).unwrap(), bytes);
 }
 
 #[tokio::test]
