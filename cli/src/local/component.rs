@@ -13,7 +13,8 @@ use crate::output::{self, Output};
 pub(crate) enum Command {
     /// List the components that run on this device
     List,
-    /// Show one component: version, state, configuration
+    /// Show one component: version, state, configuration; of a failed one also why, and the
+    /// last lines that it wrote to stderr
     Details {
         /// The component
         #[arg(short, long)]
@@ -69,7 +70,7 @@ async fn details(nucleus: &mut Client, name: &str, output: Output) -> Result<()>
     let answer = nucleus.call(Operation::GetComponentDetails, &request).await?;
     let component = &answer["componentDetails"];
     match output {
-        Output::Text => output::line(&as_text(component))?,
+        Output::Text => output::line(&(as_text(component) + &trouble(component)))?,
         Output::Json => output::json(component)?,
     }
     Ok(())
@@ -103,6 +104,21 @@ fn as_text(component: &Value) -> String {
     )
 }
 
+/// What went wrong, below what the official tool prints; nothing if nothing did.
+fn trouble(component: &Value) -> String {
+    let reason = component["statusReason"].as_str();
+    let mut text = reason.map(|reason| format!("\n    Reason: {reason}")).unwrap_or_default();
+    let lines = component["lastStderr"].as_array().into_iter().flatten();
+    let lines: Vec<&str> = lines.filter_map(Value::as_str).collect();
+    if !lines.is_empty() {
+        text.push_str(&format!(
+            "\n    Last lines of stderr:\n        {}",
+            lines.join("\n        ")
+        ));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +132,19 @@ mod tests {
         assert_eq!(as_text(&component), expected);
         let component = json!({"configuration": {"k": 1}});
         assert!(as_text(&component).ends_with(r#"Configuration: {"k":1}"#));
+    }
+
+    #[test]
+    fn a_failed_component_says_why() {
+        let component = json!({
+            "componentName": "a", "state": "BROKEN", "statusReason": "RUN_ERROR: It failed.",
+            "lastStderr": ["one", "two"],
+        });
+        assert_eq!(
+            trouble(&component),
+            "\n    Reason: RUN_ERROR: It failed.\n    Last lines of stderr:\n        one\n        two"
+        );
+        assert_eq!(trouble(&json!({"componentName": "a", "state": "RUNNING"})), "");
     }
 
     #[tokio::test]

@@ -222,6 +222,58 @@ async fn ipc_4_6_components_are_listed_stopped_and_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ipc_4_6_a_broken_component_says_why_with_its_last_words() {
+    let mut device = Offline::start().await;
+    // It works until it is told to fail, so that the deployment succeeds and nothing rolls it back.
+    device.recipe("1.0.0", "while [ ! -e fail ]; do sleep 0.05; done; echo boom >&2; exit 3");
+    let id = device.create(json!({MERGE: {NAME: "1.0.0"}})).await;
+    assert_eq!(device.end_of(&id).await["status"], "SUCCEEDED");
+    let details = device.details(NAME).await.unwrap();
+    assert_eq!((details.get("statusReason"), details.get("lastStderr")), (None, None));
+    fs::write(device.folder.path().join(format!("work/{NAME}/fail")), "").unwrap();
+    device.until_state("BROKEN").await;
+    let details = device.details(NAME).await.unwrap();
+    let reason = details["statusReason"].as_str().unwrap();
+    assert!(reason.starts_with("RUN_ERROR: "), "{reason}");
+    assert!(reason.ends_with("exited with code 3."), "{reason}");
+    assert_eq!(details["lastStderr"], json!(["boom", "boom", "boom"]));
+
+    // A deployment that fails for it says the same.
+    device.recipe("1.0.1", "echo 'no such file' >&2; exit 4");
+    let id = device.create(json!({MERGE: {NAME: "1.0.1"}})).await;
+    let end = device.end_of(&id).await;
+    assert_eq!(end["status"], "FAILED", "{end}");
+    let cause = end["deploymentStatusDetails"]["deploymentFailureCause"].as_str().unwrap();
+    assert!(cause.contains("exited with code 4.") && cause.contains("no such file"), "{cause}");
+    device.nucleus.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c1_folders_have_their_modes() {
+    let mut device = Offline::start().await;
+    device.recipe("1.0.0", "echo hello; sleep 1000");
+    let id = device.create(json!({MERGE: {NAME: "1.0.0"}})).await;
+    assert_eq!(device.end_of(&id).await["status"], "SUCCEEDED");
+    let root = device.folder.path();
+    for (folder, mode) in [
+        ("config", 0o700),
+        ("packages", 0o755),
+        ("packages/recipes", 0o700),
+        ("packages/artifacts", 0o755),
+        ("packages/artifacts-unarchived", 0o755),
+        (&format!("work/{NAME}"), 0o700),
+        ("logs", 0o700),
+        ("deployments", 0o700),
+        ("cli_ipc_info", 0o755),
+    ] {
+        let metadata = fs::metadata(root.join(folder)).unwrap();
+        let found = metadata.permissions().mode() & 0o777;
+        assert!(metadata.is_dir() && found == mode, "{folder} has {found:o}, not {mode:o}");
+    }
+    device.nucleus.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ipc_48_49_errors_of_local_deployments() {
     let mut device = Offline::start().await;
     let format = "Invalid deploymentId format received. DeploymentId is a UUID";

@@ -34,6 +34,13 @@ pub struct ComponentDetails {
     /// Its configuration; absent if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Value>,
+    /// Marram's own: why it is in this state, with the status code first; absent when nothing is
+    /// wrong. Official clients pass members over that they do not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// Marram's own: the last lines of stderr, oldest first, of a component with a reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub last_stderr: Vec<String>,
 }
 
 /// Answers GetComponentDetails.

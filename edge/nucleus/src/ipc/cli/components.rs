@@ -6,7 +6,7 @@ use marram_ipc::shapes::{
     RequestStatus, RestartComponentResponse, StopComponentResponse,
 };
 use marram_model::ComponentName;
-use marram_model::component_state::ComponentState;
+use marram_model::component_state::{ComponentState, StatusCode};
 use serde_json::Value;
 
 use super::{ALL, Call, respond};
@@ -73,11 +73,14 @@ impl Call<'_> {
     }
 
     fn shown(&self, status: &ComponentStatus) -> ComponentDetails {
+        let is_wrong = status.code != StatusCode::None;
         ComponentDetails {
             component_name: status.name.to_string(),
             version: status.version.to_string(),
             state: status.state.to_string(),
             configuration: self.configuration(status.name.as_str()),
+            status_reason: is_wrong.then(|| format!("{}: {}", status.code.as_str(), status.reason)),
+            last_stderr: if is_wrong { status.last_stderr.clone() } else { Vec::new() },
         }
     }
 
@@ -87,6 +90,8 @@ impl Call<'_> {
             version: NUCLEUS_VERSION.to_owned(),
             state: ComponentState::Running.to_string(),
             configuration: self.configuration(NUCLEUS),
+            status_reason: None,
+            last_stderr: Vec::new(),
         }
     }
 
