@@ -13,7 +13,7 @@ const PAGES: &str = "docs/reference";
 
 /// One sentence for each test that a page names and that does not exist.
 pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
-    let functions = rust_functions(root)?;
+    let functions = rust_tests(root)?;
     let mut problems = Vec::new();
     for page in pages(&root.join(PAGES))? {
         let text = fs::read_to_string(&page)?;
@@ -51,8 +51,8 @@ fn named_tests(page: &str) -> impl Iterator<Item = &str> {
     cells.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2))
 }
 
-/// The names of all functions in the sources.
-fn rust_functions(root: &Path) -> Result<BTreeSet<String>> {
+/// The names of all tests in the sources. A helper of the same name proves nothing.
+fn rust_tests(root: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut folders: Vec<PathBuf> = SOURCES.iter().map(|folder| root.join(folder)).collect();
     while let Some(folder) = folders.pop() {
@@ -61,18 +61,29 @@ fn rust_functions(root: &Path) -> Result<BTreeSet<String>> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path)?;
-                names.extend(text.split("fn ").skip(1).filter_map(function_name));
+                names.extend(tests_in(&fs::read_to_string(&path)?));
             }
         }
     }
     Ok(names)
 }
 
-fn function_name(after: &str) -> Option<String> {
-    let end = after.find(['(', '<'])?;
-    let name = &after[..end];
-    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_').then(|| name.to_owned())
+/// The functions that an attribute makes tests.
+fn tests_in(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[") {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            continue;
+        }
+        let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        if is_test && let Some((name, _)) = function.and_then(|f| f.split_once(['(', '<'])) {
+            names.push(name.to_owned());
+        }
+        is_test &= line.is_empty() || line.starts_with("//");
+    }
+    names
 }
 
 #[cfg(test)]
@@ -92,14 +103,14 @@ mod tests {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         let write = |path: &str, text: &str| fs::write(root.path().join(path), text).unwrap();
-        write("edge/lib.rs", "#[test]\nfn here() {}\n");
+        write("edge/lib.rs", "#[test]\nfn here() {}\nfn helper() {}\n");
         write("tests/interop/test_a.py", "def test_here(core):\n    pass\n");
         write(
             "docs/reference/conformance-x.md",
-            "| 1 | `here`, `gone` |\n| 2 | `test_a.py::test_here`, `test_a.py::test_gone` |\n",
+            "| 1 | `here`, `helper` |\n| 2 | `test_a.py::test_here`, `test_a.py::test_gone` |\n",
         );
         let problems = problems(root.path()).unwrap();
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(problems[0].contains("`gone`") && problems[1].contains("test_gone"));
+        assert!(problems[0].contains("`helper`") && problems[1].contains("test_gone"));
     }
 }
