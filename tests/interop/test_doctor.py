@@ -345,7 +345,10 @@ def test_a_cloud_that_is_gone_and_one_with_open_secrets(tmp_path):
     assert_found(findings, "database", "failed", "backup")
     assert_found(findings, "api", "skipped")
     (data / "ca/root-ca.pem").unlink()
+    (data / "cloud.db").unlink()
     _, findings = doctor("--cloud", "--data", data)
+    assert_found(findings, "database", "skipped")
+    assert "PostgreSQL" in findings["database"]["detail"]
     assert_found(findings, "authority", "failed", "restore ca/")
 
 

@@ -1,7 +1,8 @@
-//! The cloud's database file: there, SQLite, and writable by us.
+//! The cloud's database file: SQLite, and writable by us. A cloud on PostgreSQL has none; how that
+//! database is shows in the answer of the check `api`.
 
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::modes::let_read;
 use crate::doctor::Finding;
@@ -29,6 +30,9 @@ fn look(cloud: &Cloud) -> Finding {
         file.metadata()
     });
     match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => Finding::skipped(format!(
+            "no {shown}: a cloud on PostgreSQL has none, one on SQLite makes it at its first start"
+        )),
         Err(error) => Finding::failed(format!("{shown}: {error}"), let_read(&path)),
         Ok(_) if begin != *MAGIC => Finding::failed(
             format!("{shown} is no SQLite database"),
