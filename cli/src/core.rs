@@ -37,7 +37,7 @@ pub(crate) fn run(Arguments { options, command }: Arguments) -> ExitCode {
         Command::Config(command) => exit::of(config::run(&command, options.output())),
         _ if options.is_given() => exit::of(Err(not_for_this())),
         Command::Provision(arguments) => exit::of(provision::run(&arguments)),
-        Command::Run(arguments) => marramd::run(arguments),
+        Command::Run(arguments) => marramd::run_within(arguments),
         Command::Wait(arguments) => exit::of(wait::run(&arguments)),
     }
 }

@@ -37,6 +37,7 @@ impl Device {
         let runtime = ipc_client::runtime();
         let settings = NucleusSettings {
             root: root.path().to_owned(),
+            program: marram_nucleus::Program::fixed(),
             init: None,
             natives: Vec::new(),
             clock: SystemClock::shared(),

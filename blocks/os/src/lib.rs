@@ -9,6 +9,7 @@ pub mod disk;
 pub mod file;
 pub mod lock;
 pub mod memory;
+pub mod notify;
 pub mod ownership;
 pub mod process;
 pub mod signal;

@@ -5,6 +5,7 @@
 //! once [`become_subreaper`] was called, and still carries the environment variable that names its
 //! tree ([`Spawn::tree_variable`]).
 
+mod bound;
 mod leftovers;
 mod lines;
 mod table;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::user::RunAs;
 
+pub use bound::BoundChild;
 pub use leftovers::end_leftovers;
 pub use lines::{Line, MAX_LINE_BYTES, Output};
 pub use table::descendants;

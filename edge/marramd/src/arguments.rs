@@ -1,5 +1,6 @@
 //! What the command line says, and what it means where it is silent.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use marram_nucleus::config::initial::InitialConfig;
@@ -19,6 +20,10 @@ pub struct Arguments {
     /// Write this file, as JSON, once the IPC socket accepts connections
     #[arg(long, value_name = "F")]
     pub ready_file: Option<PathBuf>,
+    /// How many seconds a new version of the nucleus, which a deployment brings, may take to come
+    /// up before the old one comes back
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub update_deadline: u64,
     /// What restarts the device when a bootstrap step asks for it, run by `sh -c` once everything
     /// has stopped; without one, exit code 101 asks whoever started the program
     #[arg(long, value_name = "COMMAND")]
@@ -44,6 +49,23 @@ impl Arguments {
             None => default_root().ok_or(Failure::NoHome)?,
         };
         std::path::absolute(&root).map_err(|source| Failure::Root { root, source })
+    }
+
+    /// The words that make another `marramd` run as this one does.
+    pub(crate) fn words(&self) -> Result<Vec<OsString>, Failure> {
+        let mut words: Vec<OsString> = vec!["--root".into(), self.root()?.into()];
+        let mut add = |option: &str, value: Option<OsString>| {
+            if let Some(value) = value {
+                words.push(option.into());
+                words.push(value);
+            }
+        };
+        add("--init-config", self.init_config.clone().map(Into::into));
+        add("--ready-file", self.ready_file.clone().map(Into::into));
+        add("--update-deadline", Some(self.update_deadline.to_string().into()));
+        add("--reboot-command", self.reboot_command.clone().map(Into::into));
+        add("--log-level", Some(self.log_level.clone().into()));
+        Ok(words)
     }
 
     pub(crate) fn initial_config(&self) -> Result<Option<InitialConfig>, Failure> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use marram_nucleus::StartNucleus;
+use marram_nucleus::alternatives::ChangeAlternatives;
 use marram_nucleus::config::initial::ReadInitialConfig;
 use marram_os::file::WriteFile;
 use marram_telemetry::{Chain, InitTelemetry, OpenLog};
@@ -38,6 +39,8 @@ pub(crate) enum Failure {
     Ready(#[source] WriteFile),
     #[error("{} could not take this process's place; start it again", executable.display())]
     StartAgain { executable: PathBuf, source: io::Error },
+    #[error("the trial of a new version of the nucleus cannot be ended")]
+    Trial(#[source] ChangeAlternatives),
     #[error(transparent)]
     Nucleus(#[from] StartNucleus),
 }

@@ -12,7 +12,7 @@ pub(crate) fn write(path: &Path, nucleus: &Nucleus) -> Result<(), Failure> {
     let ready = json!({
         "pid": std::process::id(),
         "ipc_socket": nucleus.ipc_socket(),
-        "version": marram_nucleus::NUCLEUS_VERSION,
+        "version": nucleus.version().to_string(),
     });
     let text = format!("{ready:#}\n");
     marram_os::file::write_atomically(path, text.as_bytes(), 0o644).map_err(Failure::Ready)

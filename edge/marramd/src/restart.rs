@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::Failure;
@@ -23,6 +23,11 @@ impl Itself {
     /// Call it early: an update of the package may move the file away.
     pub(crate) fn now() -> io::Result<Self> {
         Ok(Self { executable: std::env::current_exe()?, words: std::env::args_os().collect() })
+    }
+
+    /// The file that was started.
+    pub(crate) fn executable(&self) -> &Path {
+        &self.executable
     }
 
     /// Becomes the program anew. Returns only if that fails.

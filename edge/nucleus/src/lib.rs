@@ -4,6 +4,7 @@
 //! Every core in here (resolver, lifecycle, deployment) is a pure state machine; the shells around
 //! them own the clock, the files and the sockets. See `ARCHITECTURE.md`, "The device".
 
+pub mod alternatives;
 pub mod cloud;
 pub mod component;
 pub mod compose;
@@ -17,4 +18,4 @@ pub mod paths;
 pub mod resolve;
 pub mod supervisor;
 
-pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, Restart, StartNucleus};
+pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, Program, Restart, StartNucleus};

@@ -6,6 +6,7 @@
 mod cli_access;
 mod cloud_side;
 mod inventory;
+mod program;
 mod reports;
 mod restart;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use marram_model::Version;
 use marram_os::clock::SharedClock;
 use marram_os::file::{WriteFile, create_dir_all_mode};
 use marram_telemetry::Chain;
@@ -39,12 +41,9 @@ use crate::supervisor::tokens::Tokens;
 use crate::supervisor::{StartSupervisor, Supervisor, SupervisorSettings};
 use cli_access::CliAccess;
 use cloud_side::{CloudSide, Device};
+pub use program::{NUCLEUS_VERSION, Program};
 pub use restart::Restart;
 pub(crate) use restart::RestartSwitch;
-
-/// The version of Greengrass's nucleus whose behaviour this one has: what components read as
-/// `GGC_VERSION`, and what requirements on `aws.greengrass.Nucleus` are held against.
-pub const NUCLEUS_VERSION: &str = "2.17.0";
 
 /// Components may take this long to stop; with what comes after, the device is down within 10 s.
 const STOP_COMPONENTS: Duration = Duration::from_secs(7);
@@ -54,6 +53,8 @@ const STOP_COMPONENTS: Duration = Duration::from_secs(7);
 pub struct NucleusSettings {
     /// The device's root folder, absolute.
     pub root: PathBuf,
+    /// What runs.
+    pub program: Program,
     /// The file that `--init-config` named.
     pub init: Option<InitialConfig>,
     /// The guests that this program has.
@@ -143,6 +144,7 @@ impl StartNucleus {
 #[derive(Debug)]
 pub struct Nucleus {
     ipc_socket: PathBuf,
+    version: Version,
     config: ConfigStore,
     supervisor: Supervisor,
     ipc: IpcServer,
@@ -186,6 +188,7 @@ impl Nucleus {
             natives: natives.clone(),
             paths: paths.clone(),
             clock: Arc::clone(&clock),
+            program: settings.program.clone(),
             restart: RestartSwitch::default(),
             updates: updates.clone(),
             validators: validators.clone(),
@@ -199,6 +202,7 @@ impl Nucleus {
             deployments: deployments.clone(),
             state: device.state.clone(),
             paths: paths.clone(),
+            nucleus_version: settings.program.version.clone(),
             clock: Arc::clone(&clock),
         };
         let (cloud, iot_core) = CloudSide::connect(device)?;
@@ -234,13 +238,29 @@ impl Nucleus {
             tokio::spawn(async move { effective.keep_effective_config().await }),
             tokio::spawn(access.follow_changes()),
         ];
-        tracing::info!(root = %paths.root().display(), version = NUCLEUS_VERSION, "nucleus started");
-        Ok(Self { ipc_socket, config, supervisor, ipc, cloud, restart, tasks, _lock: lock })
+        let version = settings.program.version;
+        tracing::info!(root = %paths.root().display(), %version, "nucleus started");
+        Ok(Self {
+            ipc_socket,
+            version,
+            config,
+            supervisor,
+            ipc,
+            cloud,
+            restart,
+            tasks,
+            _lock: lock,
+        })
     }
 
     /// Where components connect.
     pub fn ipc_socket(&self) -> &Path {
         &self.ipc_socket
+    }
+
+    /// The version of `aws.greengrass.Nucleus` that it is.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
 
     /// Waits until a deployment wants the nucleus or the device to start again. It goes on after

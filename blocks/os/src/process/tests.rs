@@ -169,3 +169,21 @@ async fn run_as_sets_user_group_and_supplementary_groups() {
     let texts: Vec<String> = lines(&mut child).await.into_iter().map(|line| line.text).collect();
     assert_eq!(texts, ["4000123", "7", "7"]);
 }
+
+#[tokio::test]
+async fn a_bound_child_is_asked_to_end_and_then_killed() {
+    let shell = Path::new("/bin/sh");
+    let words = |script: &str| ["-c".into(), script.into()];
+    let mut child = BoundChild::spawn(shell, &words("exit 7"), Vec::new()).unwrap();
+    assert_eq!(child.wait().await.unwrap(), Exit::Code(7));
+    let env = vec![("NAME".into(), "value".into())];
+    let script = "test $NAME = value || exit 1; trap 'exit 5' TERM; while :; do sleep 0.02; done";
+    let mut child = BoundChild::spawn(shell, &words(script), env).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    child.terminate();
+    let exit = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.unwrap().unwrap();
+    assert!(matches!(exit, Exit::Code(5) | Exit::Signal(15)), "{exit:?}");
+    let mut child = BoundChild::spawn(shell, &words("exec sleep 1000"), Vec::new()).unwrap();
+    child.kill();
+    assert_eq!(child.wait().await.unwrap(), Exit::Signal(9));
+}

@@ -119,7 +119,7 @@ impl Tree {
 
     /// Leaves the exit to whoever takes it first.
     pub(super) fn disown(&self) {
-        owned().remove(&self.shared.pid);
+        disown(self.shared.pid);
     }
 
     /// Sends to every member; returns whether there was any.
@@ -188,6 +188,11 @@ pub(super) fn reap_orphans_once() {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
     }
+}
+
+/// Leaves the exit of a process to whoever takes it first.
+pub(super) fn disown(pid: u32) {
+    owned().remove(&pid);
 }
 
 fn owned() -> MutexGuard<'static, BTreeSet<u32>> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use marram_model::ComponentName;
+use marram_model::{ComponentName, Version};
 use serde_json::{Map, Value};
 
 use super::{CONFIGURATION, Composition, SERVICES};
@@ -32,26 +32,36 @@ pub struct RestartNeeds {
     pub keys: Vec<&'static str>,
     /// Components with a bootstrap step that is to run.
     pub bootstrap: BTreeSet<ComponentName>,
+    /// The nucleus that is to run, if it is another version.
+    pub nucleus: Option<Version>,
 }
 
 impl RestartNeeds {
     /// True if there is any reason.
     pub fn is_restart(&self) -> bool {
-        !self.keys.is_empty() || !self.bootstrap.is_empty()
+        !self.keys.is_empty() || !self.bootstrap.is_empty() || self.nucleus.is_some()
     }
 }
 
 impl Composition {
-    /// What of it needs the nucleus to start again, compared with what runs.
-    pub fn restart_needs(&self, running: &ConfigStore) -> RestartNeeds {
+    /// What of it needs the nucleus to start again, compared with what runs; `nucleus` is the
+    /// version of this program.
+    pub fn restart_needs(&self, running: &ConfigStore, nucleus: &Version) -> RestartNeeds {
         let bootstrap = self.services.iter().filter(|(name, service)| {
             let before = running.get(&[SERVICES, name.as_str()]);
-            needs_bootstrap(before.as_ref(), &service.settings)
+            // The nucleus is replaced by the nucleus: a script of another one's is not for us.
+            name.as_str() != NUCLEUS && needs_bootstrap(before.as_ref(), &service.settings)
         });
         RestartNeeds {
             keys: self.nucleus_change(running).map(changed_keys).unwrap_or_default(),
             bootstrap: bootstrap.map(|(name, _)| name.clone()).collect(),
+            nucleus: self.nucleus_version().filter(|wanted| wanted != nucleus),
         }
+    }
+
+    fn nucleus_version(&self) -> Option<Version> {
+        let (_, nucleus) = self.services.iter().find(|(name, _)| name.as_str() == NUCLEUS)?;
+        nucleus.settings.get("version")?.as_str()?.parse().ok()
     }
 
     /// What each component needs.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use marram_model::ComponentName;
 use marram_model::deployment::{DeploymentDocument, FailureHandlingPolicy};
+use marram_model::{ComponentName, Version};
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::BootstrapTasks;
@@ -43,6 +43,9 @@ pub struct Current {
     /// Bootstrap steps on the way back.
     #[serde(default, skip_serializing_if = "BootstrapTasks::is_empty")]
     pub rollback_bootstrap: BootstrapTasks,
+    /// The version of the nucleus that it brings in the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nucleus: Option<Version>,
 }
 
 impl Current {
@@ -63,6 +66,7 @@ impl Current {
             asked: BTreeSet::new(),
             bootstrap: BootstrapTasks::default(),
             rollback_bootstrap: BootstrapTasks::default(),
+            nucleus: None,
         }
     }
 

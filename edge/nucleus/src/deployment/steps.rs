@@ -3,6 +3,7 @@
 mod apply;
 mod consult;
 mod local;
+mod nucleus;
 mod outcome;
 mod prepare;
 mod restart;
@@ -29,7 +30,7 @@ use crate::compose::services::Natives;
 use crate::config::ConfigStore;
 use crate::ipc::component_updates::ComponentUpdates;
 use crate::ipc::validation::ConfigurationValidators;
-use crate::nucleus::RestartSwitch;
+use crate::nucleus::{Program, RestartSwitch};
 use crate::packages::PackageStore;
 use crate::paths::NucleusPaths;
 use crate::resolve::Resolution;
@@ -56,6 +57,7 @@ pub(crate) struct NucleusSteps {
     pub(crate) clock: SharedClock,
     /// What Resolve found, for Prepare and Apply; found again after a restart.
     pub(crate) resolution: Mutex<Option<Resolution>>,
+    pub(crate) program: Program,
     pub(crate) restart: RestartSwitch,
     /// Components that want to be asked before an update.
     pub(crate) updates: ComponentUpdates,
@@ -99,14 +101,12 @@ impl Steps for NucleusSteps {
             Step::ValidateConfiguration => self.validate_configuration(current).await,
             Step::Apply => self.apply(current),
             Step::Bootstrap => self.bootstrap(current).await,
-            Step::Restart => self.start_again(current, current.bootstrap.final_restart()).await,
-            Step::Settle => self.settle().await,
+            Step::Restart => self.restart_forward(current).await,
+            Step::Settle => self.settle(current).await,
             Step::Remove => self.remove(current).await,
             Step::Restore => self.restore(current),
             Step::BootstrapRestored => self.bootstrap_restored(current).await,
-            Step::RestartRestored => {
-                self.start_again(current, current.rollback_bootstrap.final_restart()).await
-            }
+            Step::RestartRestored => self.restart_back(current).await,
             Step::SettleRestored => self.settle_restored(current).await,
         }
     }
@@ -139,6 +139,7 @@ impl Steps for NucleusSteps {
         self.updates.over(&current.document.deployment_id);
         self.close_books(current, outcome).await;
         self.run_what_was_halted(current);
+        self.close_trial(current);
         if let Some(fleet_status) = &self.fleet_status {
             fleet_status.deployment_ended(outcome::for_fleet_status(current, outcome)).await;
         }

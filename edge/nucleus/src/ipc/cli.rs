@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use marram_ipc::shapes;
 use marram_ipc::{IpcError, Operation};
-use marram_model::ComponentName;
+use marram_model::{ComponentName, Version};
 use marram_os::clock::SharedClock;
 use serde::Serialize;
 
@@ -42,6 +42,8 @@ pub struct CliBackend {
     pub state: DeploymentState,
     /// Where the store is.
     pub paths: NucleusPaths,
+    /// The version of the nucleus that runs.
+    pub nucleus_version: Version,
     /// Dates deployments and passwords.
     pub clock: SharedClock,
 }

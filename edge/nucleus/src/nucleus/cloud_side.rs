@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::task::JoinHandle;
 
-use super::{NUCLEUS_VERSION, RestartSwitch};
+use super::{Program, RestartSwitch};
 use crate::cloud::fleet_status::DeviceDescription;
 use crate::cloud::settings::ReadIdentity;
 use crate::cloud::status_publisher::{StatusPublisher, StatusPublisherSettings};
@@ -46,6 +46,7 @@ pub(super) struct Device {
     pub(super) natives: Natives,
     pub(super) paths: NucleusPaths,
     pub(super) clock: SharedClock,
+    pub(super) program: Program,
     pub(super) restart: RestartSwitch,
     pub(super) updates: ComponentUpdates,
     pub(super) validators: ConfigurationValidators,
@@ -81,14 +82,15 @@ impl CloudSide {
             return Ok((Connected { device, cloud: None }, None));
         };
         let (to_components, messages) = mpsc::channel(MESSAGES);
-        let (link, events) = CloudLink::start(&settings, NUCLEUS_VERSION, to_components)?;
+        let version = device.program.version.to_string();
+        let (link, events) = CloudLink::start(&settings, &version, to_components)?;
         let attributes = device_attributes(&device.config);
         let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
         let fleet_status = Arc::new(StatusPublisher::start(StatusPublisherSettings {
             link: link.clone(),
             thing: settings.thing.clone(),
             device: DeviceDescription {
-                nucleus_version: NUCLEUS_VERSION.to_owned(),
+                nucleus_version: version,
                 platform: attribute("os"),
                 architecture: attribute("architecture"),
             },
@@ -138,6 +140,7 @@ impl Connected {
             outcome_added: Arc::clone(&outcome_added),
             clock: Arc::clone(&device.clock),
             resolution: Mutex::default(),
+            program: device.program.clone(),
             restart: device.restart.clone(),
             updates: device.updates.clone(),
             validators: device.validators.clone(),

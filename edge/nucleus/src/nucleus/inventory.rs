@@ -1,9 +1,9 @@
 //! What is on the device, for the fleet status.
 
+use marram_model::Version;
 use marram_model::component_state::{ComponentState, StatusCode};
 use marram_model::fleet_status::{ComponentReport, ComponentStatusDetails};
 
-use super::NUCLEUS_VERSION;
 use super::cloud_side::Device;
 use crate::cloud::status_publisher::Inventory;
 use crate::compose::services::dependencies;
@@ -15,7 +15,7 @@ impl Inventory for Device {
         let groups = self.state.groups();
         let roots = groups.roots();
         let arns = groups.config_arns(&dependencies(&self.config));
-        let mut reports = vec![nucleus()];
+        let mut reports = vec![nucleus(&self.program.version)];
         for status in self.supervisor.status() {
             reports.push(ComponentReport {
                 component_name: status.name.to_string(),
@@ -30,10 +30,10 @@ impl Inventory for Device {
     }
 }
 
-fn nucleus() -> ComponentReport {
+fn nucleus(version: &Version) -> ComponentReport {
     ComponentReport {
         component_name: NUCLEUS.to_owned(),
-        version: Some(NUCLEUS_VERSION.to_owned()),
+        version: Some(version.to_string()),
         fleet_config_arns: Vec::new(),
         component_status_details: None,
         is_root: false,

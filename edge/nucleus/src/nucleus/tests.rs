@@ -121,6 +121,7 @@ async fn nucleus_with(folder: &TempDir, natives: Vec<Arc<dyn NativeComponent>>) 
     drop(config);
     Nucleus::start(NucleusSettings {
         root: folder.path().to_owned(),
+        program: Program::fixed(),
         init: None,
         natives,
         clock,

@@ -315,6 +315,8 @@ impl Core {
         } else {
             tracing::info!(component = %name, state = status.state.as_str());
         }
+        // Whoever hears of the change and looks finds it.
+        self.board.post(entry.status(), &entry.output);
         self.board.announce(StateChange {
             name: name.clone(),
             version: entry.spec.version.clone(),

@@ -22,12 +22,13 @@ impl NucleusSteps {
     pub(super) fn apply(&self, current: &mut Current) -> Result<(), Failure> {
         current.broken_before = self.broken();
         let composition = self.composition(current)?;
-        let needs = composition.restart_needs(&self.config);
+        let needs = composition.restart_needs(&self.config, &self.program.version);
         if needs.is_restart() {
             tracing::info!(?needs, "the deployment needs a restart of the nucleus");
             current.machine.require_restart();
             let order = in_dependency_order(&needs.bootstrap, &composition.dependencies());
             current.bootstrap = BootstrapTasks::new(order);
+            current.nucleus = needs.nucleus;
         }
         keep_snapshot(&self.snapshot_file(current), &self.config.snapshot())?;
         self.config

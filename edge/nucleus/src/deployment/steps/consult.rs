@@ -26,7 +26,7 @@ impl NucleusSteps {
         if policy.action == ComponentUpdateAction::SkipNotifyComponents {
             return Ok(());
         }
-        let restarts = composition.restart_needs(&self.config).is_restart();
+        let restarts = composition.restart_needs(&self.config, &self.program.version).is_restart();
         let spent = Duration::from_millis(current.deferred_ms);
         let mut patience = Patience::new(self.max_deferral(), spent);
         let limit = patience.round(seconds(policy.timeout));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use marram_model::Version;
 use marram_model::error_code::ErrorCode;
 use serde_json::Value;
 
@@ -11,7 +10,6 @@ use crate::compose::device_attributes;
 use crate::compose::services::running_versions;
 use crate::deployment::current::Current;
 use crate::deployment::machine::Failure;
-use crate::nucleus::NUCLEUS_VERSION;
 use crate::packages::source::{
     ArtifactRequest, ArtifactSource, BoxFuture, FetchArtifact, OpenArtifact,
 };
@@ -23,8 +21,8 @@ impl NucleusSteps {
     pub(super) async fn resolve(&self, current: &Current) -> Result<(), Failure> {
         let groups = self.state.groups();
         let roots = groups.roots_with(&current.document, current.membership.as_ref());
-        let nucleus: Option<Version> = NUCLEUS_VERSION.parse().ok();
-        let resolver = Resolver::new(&current.document.group_name(), roots, nucleus);
+        let nucleus = self.program.version.clone();
+        let resolver = Resolver::new(&current.document.group_name(), roots, Some(nucleus));
         let negotiation = Negotiation {
             store: &self.store,
             cloud: self.data_plane.as_ref().map(|cloud| cloud as &dyn CandidateSource),
@@ -47,14 +45,17 @@ impl NucleusSteps {
         let attributes = device_attributes(&self.config);
         let settings = self.prepare_settings();
         for (name, component) in &resolution.components {
-            if name.as_str() == NUCLEUS {
-                running_nucleus_only(&component.version)?;
+            let is_nucleus = name.as_str() == NUCLEUS;
+            if is_nucleus && component.version == self.program.version {
                 continue;
             }
             let recipe = self
                 .store
                 .recipe_for_platform(name, &component.version, &attributes)
                 .map_err(|error| Failure::of(&error, error.error_codes()))?;
+            if is_nucleus {
+                self.check_replaceable(&recipe)?;
+            }
             if recipe.manifest.artifacts.is_empty() {
                 continue;
             }
@@ -123,18 +124,4 @@ impl ArtifactSource for NoCloud {
             })
         })
     }
-}
-
-/// This program cannot replace itself by a deployment.
-fn running_nucleus_only(wanted: &Version) -> Result<(), Failure> {
-    if wanted.to_string() == NUCLEUS_VERSION {
-        return Ok(());
-    }
-    Err(Failure {
-        cause: format!(
-            "{NUCLEUS} {wanted} is wanted, and {NUCLEUS_VERSION} runs: name that version, or \
-             leave {NUCLEUS} out of the deployment"
-        ),
-        codes: vec![ErrorCode::NucleusVersionNotFound],
-    })
 }

@@ -65,12 +65,24 @@ impl NucleusSteps {
         Ok(())
     }
 
+    /// Starts again with the new configuration, and with the new nucleus if there is one.
+    pub(super) async fn restart_forward(&self, current: &Current) -> Result<(), Failure> {
+        if self.is_new_nucleus(current) {
+            // It was put on trial and started, and only that was not kept any more.
+            return Ok(());
+        }
+        self.put_nucleus_on_trial(current)?;
+        self.start_again(current, current.bootstrap.final_restart()).await
+    }
+
+    /// Starts again with the configuration of before, and with the nucleus of before.
+    pub(super) async fn restart_back(&self, current: &Current) -> Result<(), Failure> {
+        self.give_nucleus_back(current)?;
+        self.start_again(current, current.rollback_bootstrap.final_restart()).await
+    }
+
     /// Ends this process; the deployment goes on after the next start, with the step after this.
-    pub(super) async fn start_again(
-        &self,
-        current: &Current,
-        restart: Restart,
-    ) -> Result<(), Failure> {
+    async fn start_again(&self, current: &Current, restart: Restart) -> Result<(), Failure> {
         self.save(Some(&past_this_step(current)))?;
         self.restart.ask(restart);
         std::future::pending().await

@@ -28,7 +28,8 @@ const QUOTED_LINES: usize = 3;
 
 impl NucleusSteps {
     /// Until every component has reached its desired state, changed or not, of any group (B5.8).
-    pub(super) async fn settle(&self) -> Result<(), Failure> {
+    pub(super) async fn settle(&self, current: &Current) -> Result<(), Failure> {
+        self.check_nucleus_runs(current)?;
         let specs = service_specs(&self.config, &self.natives);
         self.run_and_wait(specs, &BTreeSet::new()).await
     }
@@ -77,7 +78,8 @@ impl NucleusSteps {
         if current.machine.restarts() {
             self.uninstall_gone(current).await?;
         }
-        self.remove_unwanted().await
+        self.remove_unwanted().await?;
+        self.keep_new_nucleus(current)
     }
 
     /// Stops components that are not in the configuration any more.

@@ -10,7 +10,6 @@ use marram_model::component_state::{ComponentState, StatusCode};
 use serde_json::Value;
 
 use super::{ALL, Call, respond};
-use crate::nucleus::NUCLEUS_VERSION;
 use crate::resolve::NUCLEUS;
 use crate::supervisor::status::ComponentStatus;
 
@@ -87,7 +86,7 @@ impl Call<'_> {
     fn nucleus(&self) -> ComponentDetails {
         ComponentDetails {
             component_name: NUCLEUS.to_owned(),
-            version: NUCLEUS_VERSION.to_owned(),
+            version: self.backend.nucleus_version.to_string(),
             state: ComponentState::Running.to_string(),
             configuration: self.configuration(NUCLEUS),
             status_reason: None,

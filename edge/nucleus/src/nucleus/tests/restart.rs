@@ -9,13 +9,23 @@ const ROLLBACK: &str = "ROLLBACK";
 impl Offline {
     /// Waits until the deployment wants a restart of this kind, and makes it.
     async fn restarts(self, expected: Restart) -> Self {
-        let wanted = tokio::time::timeout(DEADLINE, self.nucleus.restart_wanted()).await.unwrap();
+        let wanted = tokio::time::timeout(DEADLINE, self.nucleus.restart_wanted()).await;
+        let wanted = wanted.unwrap_or_else(|_| {
+            let (components, current) = (self.nucleus.supervisor.status(), self.current());
+            panic!("no restart was wanted: {current} {components:#?}")
+        });
         assert_eq!(wanted, expected);
         let Self { folder, recipes, nucleus, .. } = self;
         nucleus.stop().await;
         let nucleus = nucleus_in(&folder).await;
         let client = person(&folder, &nucleus).await;
         Self { folder, recipes, nucleus, client }
+    }
+
+    /// The deployment under way, as it is kept.
+    fn current(&self) -> String {
+        let key = ["services", "DeploymentService", "runtime"];
+        self.nucleus.config.get(&key).unwrap_or_default().to_string()
     }
 
     fn read(&self, component: &str, file: &str) -> String {
