@@ -21,6 +21,7 @@ use marram_model::ComponentName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -67,6 +68,8 @@ enum EndSession {
     Write(#[source] io::Error),
     #[error("the client read nothing for {WRITE_DEADLINE:?}")]
     NotReading,
+    #[error("the component's instance is gone, and its token with it")]
+    TokenDied,
 }
 
 /// Serves one client until it or the server ends the connection.
@@ -74,6 +77,8 @@ pub(super) async fn serve(mut socket: UnixStream, server: Arc<Shared>, id: u64) 
     let outbox = Arc::new(Outbox::new(server.dropped_events.clone()));
     let mut session = Session {
         id,
+        token: String::new(),
+        token_deaths: server.tokens.deaths(),
         server,
         outbox: outbox.clone(),
         connection: ServerConnection::new(),
@@ -132,6 +137,9 @@ struct Session {
     outbox: Arc<Outbox>,
     connection: ServerConnection,
     component: Option<Arc<ComponentName>>,
+    /// What the component proved itself with; empty for people, whose tokens die with the nucleus.
+    token: String,
+    token_deaths: watch::Receiver<()>,
     subscriptions: HashMap<i32, Subscription>,
     /// Requests that wait for the cloud; each yields its stream if that ended with an error.
     pending: JoinSet<Option<i32>>,
@@ -164,6 +172,12 @@ impl Session {
                 },
                 Some(done) = self.pending.join_next() => {
                     self.finish(done.ok().flatten());
+                    continue;
+                }
+                Ok(()) = self.token_deaths.changed() => {
+                    if self.token_has_died() {
+                        return EndSession::TokenDied;
+                    }
                     continue;
                 }
                 () = sleep_until(connect_deadline), if self.component.is_none() => {
@@ -208,9 +222,14 @@ impl Session {
         Some(CloseReason::Denied)
     }
 
+    fn token_has_died(&self) -> bool {
+        !self.token.is_empty() && self.server.tokens.owner(&self.token).is_none()
+    }
+
     /// The component that a token belongs to; people are [`cli::PRINCIPAL`].
-    fn principal(&self, token: &str) -> Option<ComponentName> {
+    fn principal(&mut self, token: &str) -> Option<ComponentName> {
         if let Some(component) = self.server.tokens.owner(token) {
+            token.clone_into(&mut self.token);
             return Some(component);
         }
         let identity = self.server.tokens.cli_identity(token)?;

@@ -11,6 +11,7 @@ mod of_aws;
 mod providers;
 mod pubsub;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +43,7 @@ struct Device {
     folder: TempDir,
     config: ConfigStore,
     tokens: Tokens,
+    issued: Mutex<BTreeMap<String, String>>,
     states: Arc<Reports>,
     clock: ManualClock,
     cloud: Arc<PlayedCloud>,
@@ -110,6 +112,7 @@ impl Device {
             folder,
             config,
             tokens,
+            issued: Mutex::default(),
             states,
             clock,
             cloud,
@@ -143,10 +146,16 @@ impl Device {
         self.config.merge(&["services", name, "configuration"], &configuration, now).unwrap();
     }
 
+    /// The component's token: the same for as long as it lives.
+    fn token(&self, name: &str) -> String {
+        let mut issued = self.issued.lock().unwrap();
+        let issue = || self.tokens.issue(&name.parse().unwrap()).unwrap();
+        issued.entry(name.to_owned()).or_insert_with(issue).clone()
+    }
+
     /// Connects a component with the configuration that it has.
     async fn connect(&self, name: &str) -> Client {
-        let token = self.tokens.issue(&name.parse().unwrap()).unwrap();
-        Client::connect(&self.socket(), &token).await
+        Client::connect(&self.socket(), &self.token(name)).await
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use marram_model::ComponentName;
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::watch;
 
 const LENGTH: usize = 16;
 const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -22,6 +23,8 @@ pub struct Tokens {
     /// The same for people, by the identity of their token file; they are no components, so these
     /// open nothing but the IPC.
     people: Arc<RwLock<BTreeMap<String, String>>>,
+    /// Marked when a component's token has died.
+    deaths: watch::Sender<()>,
 }
 
 /// The system has no random numbers.
@@ -34,13 +37,23 @@ impl Tokens {
     pub fn issue(&self, component: &ComponentName) -> Result<String, IssueToken> {
         let token = random_token()?;
         let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
-        owners.insert(component.clone(), token.clone());
+        let before = owners.insert(component.clone(), token.clone());
+        drop(owners);
+        if before.is_some() {
+            self.deaths.send_replace(());
+        }
         Ok(token)
     }
 
     /// Makes `component`'s token worthless.
     pub fn revoke(&self, component: &ComponentName) {
         self.owners.write().unwrap_or_else(PoisonError::into_inner).remove(component);
+        self.deaths.send_replace(());
+    }
+
+    /// Tells when a component's token has died: whoever was let in with one must look again.
+    pub(crate) fn deaths(&self) -> watch::Receiver<()> {
+        self.deaths.subscribe()
     }
 
     /// The component that `token` belongs to. The time it takes says nothing about the tokens.

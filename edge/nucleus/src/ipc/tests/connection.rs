@@ -157,7 +157,7 @@ async fn operations_without_a_provider_are_not_supported() {
 async fn f14_two_connections_of_one_token_are_independent() {
     let device = Device::start();
     let mut first = device.component("com.example.A", "*").await;
-    let token = device.tokens.issue(&"com.example.A".parse().unwrap()).unwrap();
+    let token = device.token("com.example.A");
     let mut second = Client::connect(&device.socket(), &token).await;
     let third = Client::connect(&device.socket(), &token).await;
     second.subscribe(Operation::SubscribeToTopic, json!({"topic": "t"})).await.unwrap();
@@ -166,6 +166,26 @@ async fn f14_two_connections_of_one_token_are_independent() {
     let publish = json!({"topic": "t", "publishMessage": message});
     first.call(Operation::PublishToTopic, publish).await.unwrap();
     second.event().await;
+}
+
+#[tokio::test]
+async fn ipc_1_2_a_connection_ends_with_the_token_that_opened_it() {
+    let device = Device::start();
+    for ends in [false, true] {
+        let mut old = device.connect("com.example.A").await;
+        let mut other = device.connect("com.example.B").await;
+        device.issued.lock().unwrap().remove("com.example.A");
+        let name = "com.example.A".parse().unwrap();
+        if ends {
+            device.tokens.revoke(&name);
+        } else {
+            device.tokens.issue(&name).unwrap();
+        }
+        old.assert_closed().await;
+        let topic = json!({"topic": "t"});
+        let error = other.call(Operation::SubscribeToTopic, topic).await.unwrap_err();
+        assert_eq!(error.0, "UnauthorizedError", "the others stay connected");
+    }
 }
 
 #[tokio::test]
