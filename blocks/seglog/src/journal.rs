@@ -1,5 +1,7 @@
 //! One snapshot and one log in a folder.
 
+mod recover;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,6 +11,8 @@ use marram_os::file::{self, WriteFile};
 use tracing::warn;
 
 use crate::record;
+
+pub use recover::{Cost, Damage};
 
 const MODE: u32 = 0o600;
 /// Marks a snapshot file and its format.
@@ -35,6 +39,9 @@ pub struct Recovered {
     pub records: Vec<Vec<u8>>,
     /// Bytes of a torn or damaged tail that were cut off.
     pub dropped_bytes: u64,
+    /// Files that are not as they were written. The owner then has to say so, and to
+    /// [`Journal::start_over`].
+    pub damage: Vec<Damage>,
 }
 
 /// Why a journal could not be opened.
@@ -60,8 +67,13 @@ pub enum OpenJournal {
     /// The folder could not be made durable.
     #[error("could not prepare the journal's folder")]
     Prepare(#[source] WriteFile),
-    /// The snapshot is damaged; a power cut cannot do that.
-    #[error("`{}` is damaged (checksum mismatch): restore it from a backup", path.display())]
+    /// The snapshot is damaged, and so is what it could be made again from; no power cut does
+    /// that.
+    #[error(
+        "`{}` is damaged or missing, and what it could be made again from is, too: restore its \
+         folder from a backup, or move the folder away to begin with nothing",
+        path.display()
+    )]
     DamagedSnapshot {
         /// The snapshot file.
         path: PathBuf,
@@ -101,6 +113,9 @@ pub enum WriteJournal {
 }
 
 impl Journal {
+    /// The folder, in the journal's own, with copies of files that were found damaged.
+    pub const DAMAGED: &str = "damaged";
+
     /// Opens the journal in `folder`, which is created with mode 0700 where it is missing, and
     /// returns what it held. A torn or damaged tail is cut off.
     pub fn open(folder: &Path) -> Result<(Self, Recovered), OpenJournal> {
@@ -108,53 +123,40 @@ impl Journal {
             file::create_dir_all_mode(folder, 0o700).map_err(OpenJournal::Prepare)?;
         }
         let lock = take_lock(folder)?;
-        let (generation, snapshot) = read_snapshot(folder)?;
-        let log_path = log_path(folder, generation);
-        let bytes = match std::fs::read(&log_path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(failed("read", &log_path, source)),
-        };
-        let (records, valid) = valid_prefix(&bytes);
-        let dropped_bytes = (bytes.len() - valid) as u64;
-        if dropped_bytes > 0 {
-            warn!(log = %log_path.display(), dropped_bytes, "cut off the log's unfinished tail");
+        let found = recover::read(folder)?;
+        let path = log_path(folder, found.generation);
+        if found.dropped_bytes > 0 {
+            let bytes = found.dropped_bytes;
+            warn!(log = %path.display(), bytes, "cut off the log's unfinished tail");
+            keep_damaged(folder, &path);
         }
-        let log = open_log(&log_path, valid as u64)
-            .map_err(|source| failed("open", &log_path, source))?;
-        remove_other_logs(folder, generation);
+        for damage in &found.damage {
+            keep_damaged(folder, &damage.path);
+        }
+        let log =
+            open_log(&path, found.valid_bytes).map_err(|source| failed("open", &path, source))?;
+        remove_older_logs(folder, found.generation);
         file::sync_dir(folder).map_err(OpenJournal::Prepare)?;
         let journal = Self {
             folder: folder.to_path_buf(),
-            generation,
+            generation: found.generation,
             log,
-            log_bytes: valid as u64,
+            log_bytes: found.valid_bytes,
             broken: false,
             _lock: lock,
         };
-        Ok((journal, Recovered { snapshot, records, dropped_bytes }))
+        Ok((journal, Recovered::from(found)))
     }
 
     /// What the journal in `folder` holds, whoever has it open: nothing is locked, created or cut
     /// off. Without a journal there is nothing.
     pub fn look(folder: &Path) -> Result<Recovered, OpenJournal> {
         loop {
-            let (generation, snapshot) = read_snapshot(folder)?;
-            let log_path = log_path(folder, generation);
-            let bytes = match std::fs::read(&log_path) {
-                Ok(bytes) => bytes,
-                // Its owner has replaced it by a snapshot meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if read_snapshot(folder)?.0 != generation {
-                        continue;
-                    }
-                    Vec::new()
-                }
-                Err(source) => return Err(failed("read", &log_path, source)),
-            };
-            let (records, valid) = valid_prefix(&bytes);
-            let dropped_bytes = (bytes.len() - valid) as u64;
-            return Ok(Recovered { snapshot, records, dropped_bytes });
+            let found = recover::read(folder)?;
+            // Its owner may replace the log by a snapshot while it is read.
+            if found.damage.is_empty() || recover::read(folder)?.generation == found.generation {
+                return Ok(Recovered::from(found));
+            }
         }
     }
 
@@ -175,29 +177,51 @@ impl Journal {
         self.settle("sync", synced)
     }
 
-    /// Replaces everything by `state`: durable when this returns, and the log is empty.
+    /// Replaces everything by `state`, which is what the snapshot and the records together say:
+    /// durable when this returns, and the log is empty. What was replaced is kept until the next
+    /// snapshot, to make this one again from should it be damaged.
     pub fn snapshot(&mut self, state: &[u8]) -> Result<(), WriteJournal> {
+        self.sync()?;
+        let current = snapshot_path(&self.folder);
+        if self.generation > 0 {
+            let bytes = std::fs::read(&current)
+                .map_err(|source| self.log_error("read the snapshot of", source))?;
+            file::write_atomically(&old_snapshot_path(&self.folder), &bytes, MODE)
+                .map_err(WriteJournal::Snapshot)?;
+        }
+        self.replace(state)
+    }
+
+    /// As [`Self::snapshot`], but `state` is what counts whatever the journal says: nothing of
+    /// before is kept.
+    pub fn start_over(&mut self, state: &[u8]) -> Result<(), WriteJournal> {
         self.check()?;
+        let old_log = log_path(&self.folder, self.generation);
+        self.replace(state)?;
+        for path in [old_snapshot_path(&self.folder), old_log] {
+            remove(&path);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, state: &[u8]) -> Result<(), WriteJournal> {
         let next = self.generation + 1;
         let bytes =
             encode_snapshot(next, state).ok_or(WriteJournal::TooLong { bytes: state.len() })?;
         // The new log first: once the snapshot is in place every append must go there.
         let path = log_path(&self.folder, next);
         let log = open_log(&path, 0).map_err(|source| self.log_error("create", source))?;
-        // Records that are not flushed belong to the old log, which the snapshot replaces.
         if let Err(error) = file::write_atomically(&snapshot_path(&self.folder), &bytes, MODE) {
             // Whether the rename took place is unknown: appending to either log may be wrong.
             self.broken = true;
             return Err(WriteJournal::Snapshot(error));
         }
+        // Records that are not flushed belong to the old log, which the snapshot replaces.
         let old = std::mem::replace(&mut self.log, log);
         drop(old.into_parts());
-        let old_path = log_path(&self.folder, self.generation);
-        if let Err(error) = std::fs::remove_file(&old_path) {
-            warn!(log = %old_path.display(), %error, "the replaced log stays until the next start");
-        }
         self.generation = next;
         self.log_bytes = 0;
+        remove_older_logs(&self.folder, next);
         Ok(())
     }
 
@@ -228,6 +252,10 @@ impl Journal {
 
 fn snapshot_path(folder: &Path) -> PathBuf {
     folder.join("snapshot")
+}
+
+fn old_snapshot_path(folder: &Path) -> PathBuf {
+    folder.join("snapshot.old")
 }
 
 fn log_path(folder: &Path, generation: u64) -> PathBuf {
@@ -264,17 +292,51 @@ fn open_log(path: &Path, valid: u64) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::new(file))
 }
 
-/// Logs of other generations were replaced by a snapshot, or never came into force.
-fn remove_other_logs(folder: &Path, generation: u64) {
+/// The log of this generation is written on, and the one before may be needed to make the snapshot
+/// between them again. Others were replaced, or never came into force.
+fn remove_older_logs(folder: &Path, generation: u64) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let current = log_path(folder, generation);
     for entry in entries.flatten() {
-        let path = entry.path();
-        let is_log = entry.file_name().to_string_lossy().starts_with("log.");
-        if is_log && path != current {
-            // A file that stays does no harm: its generation is never read.
-            let _ = std::fs::remove_file(path);
+        let name = entry.file_name();
+        let is_old = recover::generation_of(&name.to_string_lossy())
+            .is_some_and(|other| other != generation && other + 1 != generation);
+        if is_old {
+            remove(&entry.path());
         }
+    }
+}
+
+/// A file that stays does no harm: it is replaced, or never read.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(path = %path.display(), %error, "a file of the journal could not be removed");
+    }
+}
+
+/// Copies a file that is about to be cut or replaced into the folder `damaged`, so that somebody
+/// may look at it. One copy for each name: what is kept stays small.
+fn keep_damaged(folder: &Path, path: &Path) {
+    let Some(name) = path.file_name() else { return };
+    let kept = folder.join(Journal::DAMAGED);
+    let copied = std::fs::read(path).map(|bytes| {
+        file::create_dir_all_mode(&kept, 0o700)
+            .and_then(|()| file::write_atomically(&kept.join(name), &bytes, MODE))
+    });
+    match copied {
+        Ok(Ok(())) => warn!(copy = %kept.join(name).display(), "kept a copy of a damaged file"),
+        Ok(Err(error)) => warn!(%error, "a damaged file could not be kept"),
+        // There is nothing to keep of a file that is missing.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => warn!(%error, path = %path.display(), "a damaged file could not be read"),
+    }
+}
+
+impl From<recover::Found> for Recovered {
+    fn from(found: recover::Found) -> Self {
+        let recover::Found { snapshot, records, dropped_bytes, damage, .. } = found;
+        Self { snapshot, records, dropped_bytes, damage }
     }
 }
 
@@ -284,36 +346,6 @@ fn encode_snapshot(generation: u64, state: &[u8]) -> Option<Vec<u8>> {
     payload.extend_from_slice(state);
     let header = record::header(&payload)?;
     Some([SNAPSHOT_MAGIC.as_slice(), &header, &payload].concat())
-}
-
-fn decode_snapshot(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
-    let record = bytes.strip_prefix(SNAPSHOT_MAGIC.as_slice())?;
-    let (payload, rest) = record::split(record)?;
-    let (generation, state) = payload.split_first_chunk::<8>()?;
-    rest.is_empty().then(|| (u64::from_le_bytes(*generation), state.to_vec()))
-}
-
-fn read_snapshot(folder: &Path) -> Result<(u64, Option<Vec<u8>>), OpenJournal> {
-    let path = snapshot_path(folder);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, None)),
-        Err(source) => return Err(failed("read", &path, source)),
-    };
-    let (generation, state) =
-        decode_snapshot(&bytes).ok_or(OpenJournal::DamagedSnapshot { path })?;
-    Ok((generation, Some(state)))
-}
-
-/// The records at the front and how many bytes they take.
-fn valid_prefix(bytes: &[u8]) -> (Vec<Vec<u8>>, usize) {
-    let mut records = Vec::new();
-    let mut rest = bytes;
-    while let Some((payload, after)) = record::split(rest) {
-        records.push(payload.to_vec());
-        rest = after;
-    }
-    (records, bytes.len() - rest.len())
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 //! were appended before the last [`Journal::sync`] that returned.
 //!
 //! A snapshot carries a generation, and only the log of the same generation belongs to it. So the
-//! rename that puts a new snapshot in place also, in the same instant, empties the log.
+//! rename that puts a new snapshot in place also, in the same instant, empties the log. What a
+//! snapshot replaced is kept until the next one, and it is made again from that when it is damaged;
+//! damage is told to the owner ([`Damage`]), never passed over.
 
 mod journal;
 mod record;
 
-pub use journal::{Journal, OpenJournal, Recovered, WriteJournal};
+pub use journal::{Cost, Damage, Journal, OpenJournal, Recovered, WriteJournal};
 pub use record::MAX_RECORD_BYTES;

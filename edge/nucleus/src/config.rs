@@ -1,15 +1,20 @@
 //! The device's configuration: a tree of timestamped values that survives everything.
 //!
 //! A [`ConfigStore`] holds one tree. Every change is a [`Transaction`]: it works on a copy, is
-//! written to the journal as one record, synced, and only then becomes what readers see and
-//! watchers hear of. So a change that returned is never lost, and a kill at any instruction leaves
-//! all of a change or nothing of it. Readers never wait for the disk.
+//! written to the journal, synced, and only then becomes what readers see and watchers hear of
+//! (`commit`). So a change that returned is never lost, and a kill at any instruction leaves all
+//! of a change or nothing of it. Readers never wait for the disk.
+//!
+//! Whoever may not block uses [`ConfigStore::change`], or [`ConfigStore::begin`] to have many
+//! changes on their way at once: the disk is then written on a thread for that.
 //!
 //! Keys are found in any casing and keep the one they were first written in. Objects are
 //! containers; everything else, lists and `null` included, is a leaf.
 //!
 //! Sources: recipes-and-deployments B6 and C1.1, ipc 4.4.
 
+mod begun;
+mod commit;
 mod component_update;
 mod edit;
 mod effective;
@@ -17,6 +22,7 @@ mod error;
 pub mod initial;
 mod journal;
 mod origin;
+mod published;
 mod rules;
 mod transaction;
 mod tree;
@@ -24,7 +30,7 @@ mod tree_serde;
 mod watch;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use marram_os::clock::SharedClock;
@@ -32,24 +38,28 @@ use marram_os::file::create_dir_all_mode;
 use marram_telemetry::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 
-pub use component_update::UpdateConfiguration;
+pub use begun::Begun;
+pub use component_update::{ComponentUpdate, UpdateConfiguration};
 pub use effective::{WriteEffectiveConfig, without_private_keys};
-pub use error::{ChangeConfig, OpenConfig};
+pub use error::{ChangeConfig, OpenConfig, WriteChange};
 pub use origin::{ExplainedValue, Origin};
 pub use rules::{ResolveConfiguration, ResolvedConfig, Sources, is_builtin_service};
 pub use transaction::Transaction;
 pub use watch::{Change, Watcher};
 
+use crate::packages::blocking;
 use crate::paths::NucleusPaths;
+use commit::Committer;
 use initial::InitialConfig;
 use journal::{ConfigJournal, RecoveredTree};
+use published::Published;
 use tree::Node;
-use watch::Watchers;
 
 /// The journal's folder in `config/`.
 const JOURNAL: &str = "journal";
+/// The file in `config/` that people read.
+const EFFECTIVE_CONFIG: &str = "effectiveConfig.yaml";
 
 /// Changes in quick succession are written to `effectiveConfig.yaml` together.
 const EFFECTIVE_CONFIG_PAUSE: Duration = Duration::from_secs(1);
@@ -62,20 +72,11 @@ pub struct ConfigStore {
 
 #[derive(Debug)]
 struct Shared {
-    /// What readers see; replaced as a whole.
-    root: RwLock<Arc<Node>>,
-    /// Held through a change, so that changes happen one after the other.
-    writer: Mutex<Writer>,
+    published: Published,
+    /// `None` for a store that is only looked at.
+    committer: Option<Committer>,
     clock: SharedClock,
     effective_path: PathBuf,
-    effective_is_old: Notify,
-}
-
-#[derive(Debug)]
-struct Writer {
-    /// `None` for a store that is only looked at.
-    journal: Option<ConfigJournal>,
-    watchers: Watchers,
 }
 
 /// The whole configuration at one moment, to be restored by a rollback.
@@ -120,7 +121,13 @@ impl ConfigStore {
         let folder = paths.config();
         create_dir_all_mode(&folder, 0o700)
             .map_err(|source| OpenConfig::Folder { path: folder.clone(), source })?;
-        let (journal, recovered) = ConfigJournal::open(folder.join(JOURNAL))?;
+        let path = folder.join(JOURNAL);
+        let (journal, recovered) = ConfigJournal::open(path.clone())?;
+        // A kill within the first write of all leaves as little, but before there was this file.
+        let has_run = folder.join(EFFECTIVE_CONFIG).exists();
+        if recovered.is_first_start && recovered.is_cut && has_run {
+            return Err(OpenConfig::Lost { path });
+        }
         let store = Self::of(paths, recovered.root, Some(journal), clock);
         let first = match recovered.is_first_start {
             true => initial::read_if_present(&paths.config_yaml())?,
@@ -162,18 +169,18 @@ impl ConfigStore {
         journal: Option<ConfigJournal>,
         clock: SharedClock,
     ) -> Self {
-        let shared = Shared {
-            root: RwLock::new(root),
-            writer: Mutex::new(Writer { journal, watchers: Watchers::default() }),
-            clock,
-            effective_path: paths.config().join("effectiveConfig.yaml"),
-            effective_is_old: Notify::new(),
-        };
-        Self { shared: Arc::new(shared) }
+        let committer = journal.map(|journal| Committer::new(root.clone(), journal));
+        let published = Published::new(root);
+        let effective_path = paths.config().join(EFFECTIVE_CONFIG);
+        Self { shared: Arc::new(Shared { published, committer, clock, effective_path }) }
     }
 
     fn root(&self) -> Arc<Node> {
-        self.shared.root.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.published.root()
+    }
+
+    fn committer(&self) -> Result<&Committer, ChangeConfig> {
+        self.shared.committer.as_ref().ok_or(ChangeConfig::OnlyLookedAt)
     }
 
     /// The value at `path`, keys in stored casing.
@@ -205,20 +212,34 @@ impl ConfigStore {
         &self,
         change: impl FnOnce(&mut Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.root();
-        let mut transaction = Transaction::new(old.clone());
-        let result = change(&mut transaction)?;
-        let new = transaction.into_root();
-        let edits = edit::difference(&old, &new);
-        if !edits.is_empty() {
-            let journal = writer.journal.as_mut().ok_or(ChangeConfig::OnlyLookedAt)?;
-            journal.append(&edits, &old, &new)?;
-            *self.shared.root.write().unwrap_or_else(PoisonError::into_inner) = new;
-            writer.watchers.notify(&edits);
-            self.shared.effective_is_old.notify_one();
-        }
+        let committer = self.committer()?;
+        let (result, ticket) = committer.stage(change)?;
+        committer.settle(&ticket, &self.shared.published)?;
         Ok(result)
+    }
+
+    /// As [`Self::transaction`], without blocking the thread. The change happens, too, when the
+    /// future is dropped once it has waited for the disk.
+    pub async fn change<T, E: From<ChangeConfig>>(
+        &self,
+        change: impl FnOnce(&mut Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        Ok(self.begin(change).await?.kept().await?)
+    }
+
+    /// Makes a change, which takes place in the order of these calls, and has it written in the
+    /// background together with others. Waits only if too much is on its way to the disk.
+    ///
+    /// Readers see the change once it is durable. Needs a tokio runtime.
+    pub async fn begin<T, E: From<ChangeConfig>>(
+        &self,
+        change: impl FnOnce(&mut Transaction) -> Result<T, E>,
+    ) -> Result<Begun<T>, E> {
+        let committer = self.committer()?;
+        committer.room().await;
+        let (result, ticket) = committer.stage(change)?;
+        begun::write_in_background(self, committer);
+        Ok(Begun::new(result, ticket))
     }
 
     /// [`Transaction::merge`] alone; durable when it returns.
@@ -244,27 +265,15 @@ impl ConfigStore {
         })
     }
 
-    /// A component changes its own configuration over IPC. `timestamp_ms` of zero or less means
-    /// `now_ms`. Durable when it returns, also what was written before
-    /// [`UpdateConfiguration::Outdated`].
-    pub fn update_from_component(
+    /// A component changes its own configuration over IPC, begun as by [`Self::begin`];
+    /// [`Begun::ended`] gives the result. What was written before [`UpdateConfiguration::Outdated`]
+    /// is durable then, too.
+    pub async fn begin_update_from_component(
         &self,
-        component: &str,
-        key_path: &[String],
-        value: &Map<String, Value>,
-        timestamp_ms: i64,
-        now_ms: i64,
-    ) -> Result<(), UpdateConfiguration> {
-        let update = component_update::ComponentUpdate {
-            component,
-            key_path,
-            value,
-            timestamp: timestamp_ms,
-            now: now_ms,
-        };
+        update: &ComponentUpdate<'_>,
+    ) -> Result<Begun<Result<(), UpdateConfiguration>>, UpdateConfiguration> {
         update.check()?;
-        self.transaction(|tx| tx.update_component(&update))
-            .unwrap_or_else(|error| Err(UpdateConfiguration::NotKept(error)))
+        self.begin(|tx| tx.update_component(update)).await.map_err(UpdateConfiguration::NotKept)
     }
 
     /// What `component`'s configuration would become by a deployment (B6.1); changes nothing.
@@ -323,7 +332,7 @@ impl ConfigStore {
     /// Watches the node at `path`, which need not exist yet.
     pub fn watch(&self, path: &[&str]) -> Watcher {
         let path = path.iter().map(|&name| name.to_owned()).collect();
-        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).watchers.watch(path)
+        self.shared.published.watch(path)
     }
 
     /// Brings `effectiveConfig.yaml` up to date. Values are durable before: every change is when
@@ -336,10 +345,11 @@ impl ConfigStore {
     /// after each change.
     pub async fn keep_effective_config(&self) {
         loop {
-            if let Err(error) = self.commit() {
+            let store = self.clone();
+            if let Err(error) = blocking::run(move |_| store.commit()).await {
                 tracing::warn!(error = %Chain(&error), "effectiveConfig.yaml could not be written");
             }
-            self.shared.effective_is_old.notified().await;
+            self.shared.published.changed().await;
             tokio::time::sleep(EFFECTIVE_CONFIG_PAUSE).await;
         }
     }

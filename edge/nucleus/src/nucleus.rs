@@ -231,7 +231,7 @@ impl Nucleus {
         if !interrupted.as_ref().is_some_and(|current| current.machine.restarts()) {
             supervisor.apply(service_specs(&config, &natives));
         }
-        let cloud = cloud.deploy(deployments, commands, interrupted);
+        let cloud = cloud.deploy(deployments, commands, interrupted).await;
         access.grant();
         let effective = config.clone();
         let tasks = vec![

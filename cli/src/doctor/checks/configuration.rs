@@ -46,6 +46,10 @@ fn remedy(error: &OpenConfig, device: &Device) -> String {
         OpenConfig::Damaged { .. } => {
             "start the version that wrote it, or restore config/ from a backup".to_owned()
         }
+        OpenConfig::Lost { path } => format!(
+            "restore {0} from a backup, or move {0} away to begin with config.yaml again",
+            path.display()
+        ),
         OpenConfig::Journal { path, .. } => journal(path),
         OpenConfig::Folder { .. } | OpenConfig::Keep(_) => let_read(&device.paths.config()),
     }

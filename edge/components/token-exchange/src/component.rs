@@ -70,7 +70,9 @@ impl TokenExchange {
             servers.push(server);
         }
         let active_port = ["services", NAME, "configuration", "activePort"];
-        if let Err(error) = context.config.merge(&active_port, &json!(port), self.clock.now_ms()) {
+        let now_ms = self.clock.now_ms();
+        let change = context.config.change(|tx| tx.merge(&active_port, &json!(port), now_ms));
+        if let Err(error) = change.await {
             warn!(%error, "`activePort` is not kept");
         }
         context.environment.set(URI_VARIABLE, format!("http://localhost:{port}{PATH}"));

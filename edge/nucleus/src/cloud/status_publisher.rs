@@ -160,8 +160,9 @@ impl StatusPublisherSettings {
 
     /// Publishes a message in all its chunks; whether the cloud has them.
     async fn publish(&self, message: &FleetStatus, next_sequence: i64) -> bool {
-        if let Err(error) = self.config.merge(&SEQUENCE, &json!(next_sequence), self.clock.now_ms())
-        {
+        let now_ms = self.clock.now_ms();
+        let change = self.config.change(|tx| tx.merge(&SEQUENCE, &json!(next_sequence), now_ms));
+        if let Err(error) = change.await {
             warn!(error = %Chain(&error), "the fleet status's sequence number is not kept");
         }
         let chunks = match payloads(message) {

@@ -44,13 +44,17 @@ pub enum UpdateConfiguration {
 
 /// One update as the component asked for it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ComponentUpdate<'a> {
-    pub(crate) component: &'a str,
-    pub(crate) key_path: &'a [String],
-    pub(crate) value: &'a Map<String, Value>,
+pub struct ComponentUpdate<'a> {
+    /// Whose configuration.
+    pub component: &'a str,
+    /// Where in it.
+    pub key_path: &'a [String],
+    /// What is merged there.
+    pub value: &'a Map<String, Value>,
     /// Milliseconds since the epoch. Zero and less mean now: the C SDK sends 0 for "no timestamp".
-    pub(crate) timestamp: i64,
-    pub(crate) now: i64,
+    pub timestamp: i64,
+    /// The time, in milliseconds since the epoch.
+    pub now: i64,
 }
 
 impl ComponentUpdate<'_> {

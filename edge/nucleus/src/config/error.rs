@@ -1,6 +1,7 @@
 //! Why the store could not be opened or changed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::initial::ReadInitialConfig;
 
@@ -35,6 +36,18 @@ pub enum OpenConfig {
         #[source]
         source: serde_json::Error,
     },
+    /// The device had a configuration, and nothing of it can be read. To begin with `config.yaml`
+    /// as if nothing had been would lose it silently.
+    #[error(
+        "nothing of the configuration journal in {} can be read, though the device has run before: \
+         restore that folder from a backup, or move it away to begin with config.yaml again, and \
+         deploy again",
+        path.display()
+    )]
+    Lost {
+        /// The journal's folder.
+        path: PathBuf,
+    },
     /// `config.yaml` is not usable.
     #[error("cannot use the initial configuration")]
     Initial(#[from] ReadInitialConfig),
@@ -57,8 +70,27 @@ pub enum ChangeConfig {
         /// Levels allowed, counted from the root.
         limit: usize,
     },
+    /// The change is longer than a record of the journal.
+    #[error("the change takes {bytes} bytes, more than the {limit} that fit; make several of it")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The most that fit.
+        limit: usize,
+    },
     /// The edits could not be encoded.
     #[error("the change cannot be written as a journal record")]
+    Encode(#[source] serde_json::Error),
+    /// The journal could not be written. The changes that were to be written together share it.
+    #[error(transparent)]
+    NotWritten(#[from] Arc<WriteChange>),
+}
+
+/// Why changes could not be written to the journal; none of them has happened then.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteChange {
+    /// The tree could not be encoded.
+    #[error("the configuration cannot be written as a snapshot")]
     Encode(#[source] serde_json::Error),
     /// After a failed write the journal could not be opened again.
     #[error("the configuration journal cannot be opened again; check the disk")]

@@ -1,17 +1,17 @@
 //! Keeps the tree through restarts and power cuts: one journal of edits, with snapshots.
 //!
-//! A record is the list of edits of one change, so that a change is kept whole or not at all. After
-//! a failed write it is unknown whether the record arrived; the next change therefore begins with
+//! A record is the list of edits of the changes that were made at the same time, so that each is
+//! kept whole or not at all. After a failed write it is unknown whether the record arrived; the next change therefore begins with
 //! a snapshot of the tree as it is in memory, which settles it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use marram_seglog::{Journal, Recovered, WriteJournal};
+use marram_seglog::{Damage, Journal, Recovered, WriteJournal};
 use marram_telemetry::Chain;
 
 use super::edit::Edit;
-use super::error::{ChangeConfig, OpenConfig};
+use super::error::{OpenConfig, WriteChange};
 use super::tree::Node;
 
 /// The log may grow this far, in bytes, before a snapshot replaces it.
@@ -35,6 +35,8 @@ pub(crate) struct RecoveredTree {
     pub(crate) root: Arc<Node>,
     /// Whether anything had ever been kept.
     pub(crate) is_first_start: bool,
+    /// Whether something is or was there that could not be read.
+    pub(crate) is_cut: bool,
 }
 
 impl RecoveredTree {
@@ -46,6 +48,7 @@ impl RecoveredTree {
 
     fn replay(recovered: &Recovered) -> Result<Self, OpenConfig> {
         let is_first_start = recovered.snapshot.is_none() && recovered.records.is_empty();
+        let is_cut = recovered.dropped_bytes > 0 || !recovered.damage.is_empty();
         let mut root: Arc<Node> = match &recovered.snapshot {
             Some(snapshot) => Arc::new(
                 serde_json::from_slice(snapshot)
@@ -59,7 +62,7 @@ impl RecoveredTree {
                 Err(source) => return Err(OpenConfig::Damaged { source }),
             }
         }
-        Ok(Self { root, is_first_start })
+        Ok(Self { root, is_first_start, is_cut })
     }
 }
 
@@ -68,24 +71,48 @@ impl ConfigJournal {
     pub(crate) fn open(folder: PathBuf) -> Result<(Self, RecoveredTree), OpenConfig> {
         let failed = |source| OpenConfig::Journal { path: folder.clone(), source };
         let (journal, recovered) = Journal::open(&folder).map_err(failed)?;
-        let tree = RecoveredTree::replay(&recovered)?;
-        Ok((Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES }, tree))
+        let mut tree = RecoveredTree::replay(&recovered)?;
+        // Of what an earlier start could not read, only the copies are left.
+        tree.is_cut |= folder.join(Journal::DAMAGED).is_dir();
+        let mut this = Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES };
+        if !recovered.damage.is_empty() {
+            this.tell(&recovered.damage);
+            if !tree.is_first_start {
+                // What could be read is made whole again before anything rests on it.
+                this.journal = None;
+                this.journal = Some(
+                    this.reopen(&tree.root).map_err(|e| OpenConfig::Keep(Arc::new(e).into()))?,
+                );
+            }
+        }
+        Ok((this, tree))
     }
 
-    /// Keeps `edits`, which turn `old` into `new`: they survive a power cut when this returns.
+    fn tell(&self, damage: &[Damage]) {
+        let copies = self.folder.join(Journal::DAMAGED);
+        for damage in damage {
+            tracing::error!(
+                copies = %copies.display(),
+                "the configuration journal was damaged: {damage}; check the disk, and deploy again \
+                 what is missing"
+            );
+        }
+    }
+
+    /// Keeps `record`, the edits that turn `old` into `new`: they survive a power cut when this
+    /// returns.
     pub(crate) fn append(
         &mut self,
-        edits: &[Edit],
+        record: &[u8],
         old: &Node,
         new: &Node,
-    ) -> Result<(), ChangeConfig> {
-        let record = serde_json::to_vec(edits).map_err(ChangeConfig::Encode)?;
+    ) -> Result<(), WriteChange> {
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
             None => self.reopen(old)?,
         };
-        journal.append(&record).map_err(ChangeConfig::Journal)?;
-        journal.sync().map_err(ChangeConfig::Journal)?;
+        journal.append(record).map_err(WriteChange::Journal)?;
+        journal.sync().map_err(WriteChange::Journal)?;
         self.journal = match journal.log_bytes() >= self.snapshot_at {
             true => self.compact(journal, new),
             false => Some(journal),
@@ -93,10 +120,23 @@ impl ConfigJournal {
         Ok(())
     }
 
-    fn reopen(&self, tree: &Node) -> Result<Journal, ChangeConfig> {
-        let (mut journal, _) = Journal::open(&self.folder).map_err(ChangeConfig::Reopen)?;
-        let snapshot = serde_json::to_vec(tree).map_err(ChangeConfig::Encode)?;
-        journal.snapshot(&snapshot).map_err(ChangeConfig::Journal)?;
+    /// As after a failed write.
+    #[cfg(test)]
+    pub(crate) fn close(&mut self) {
+        self.journal = None;
+    }
+
+    /// As when the log is long.
+    #[cfg(test)]
+    pub(crate) fn compact_now(&mut self, tree: &Node) {
+        let journal = self.journal.take().unwrap();
+        self.journal = self.compact(journal, tree);
+    }
+
+    fn reopen(&self, tree: &Node) -> Result<Journal, WriteChange> {
+        let (mut journal, _) = Journal::open(&self.folder).map_err(WriteChange::Reopen)?;
+        let snapshot = serde_json::to_vec(tree).map_err(WriteChange::Encode)?;
+        journal.start_over(&snapshot).map_err(WriteChange::Journal)?;
         Ok(journal)
     }
 

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::*;
 
+mod commit;
 mod component;
+mod damage;
 mod merge;
 mod origins;
 mod replay;
@@ -36,6 +38,11 @@ impl Fixture {
     /// Ends the store as a kill would, and opens it again.
     fn reopen(self) -> Self {
         let Self { folder, store } = self;
+        // The thread that writes may still have to let go of it.
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while Arc::strong_count(&store.shared) > 1 && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         drop(store);
         let store = open(&folder);
         Self { folder, store }
@@ -49,4 +56,21 @@ impl Fixture {
 fn open(folder: &tempfile::TempDir) -> ConfigStore {
     let clock = ManualClock::at_ms(NOW).shared();
     ConfigStore::open(&NucleusPaths::new(folder.path()), None, clock).unwrap()
+}
+
+impl ConfigStore {
+    /// A component's update, durable when it returns.
+    pub(crate) fn update_from_component(
+        &self,
+        component: &str,
+        key_path: &[String],
+        value: &Map<String, Value>,
+        timestamp: i64,
+        now: i64,
+    ) -> Result<(), UpdateConfiguration> {
+        let update = ComponentUpdate { component, key_path, value, timestamp, now };
+        update.check()?;
+        self.transaction(|tx| tx.update_component(&update))
+            .unwrap_or_else(|error| Err(UpdateConfiguration::NotKept(error)))
+    }
 }

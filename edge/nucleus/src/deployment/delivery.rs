@@ -44,7 +44,7 @@ async fn tell_all(state: &DeploymentState, link: &CloudLink) -> bool {
                 return false;
             }
         }
-        if let Err(error) = state.remove_outcome(&update) {
+        if let Err(error) = state.remove_outcome(&update).await {
             tracing::error!(deployment, %error, "a told status could not be forgotten");
             return false;
         }

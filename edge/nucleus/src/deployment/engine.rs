@@ -38,10 +38,14 @@ pub(crate) trait Steps: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Keeps where the deployment is, durably; `None` when none is under way.
-    fn save(&self, current: Option<&Current>) -> Result<(), Failure>;
+    fn save(&self, current: Option<&Current>) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Tells the cloud, now or at the next connection.
-    fn report(&self, request: &Request, outcome: DeploymentOutcome);
+    fn report(
+        &self,
+        request: &Request,
+        outcome: DeploymentOutcome,
+    ) -> impl Future<Output = ()> + Send;
 
     /// A deployment begins, or goes on after a restart.
     fn began(&self) -> impl Future<Output = ()> + Send;
@@ -130,12 +134,12 @@ impl<S: Steps> Engine<S> {
                 self.begin(request).await;
             }
             let Some(command) = self.commands.recv().await else { return };
-            self.take(command, None);
+            self.take(command, None).await;
         }
     }
 
     /// A command that does not concern the deployment under way, which is `current`.
-    fn take(&mut self, command: Command, current: Option<&Request>) {
+    async fn take(&mut self, command: Command, current: Option<&Request>) {
         match command {
             Command::Offer { request, answer } => {
                 let key = request.source.key().to_owned();
@@ -153,7 +157,7 @@ impl<S: Steps> Engine<S> {
                 if let Some(request) = self.queue.cancel(&key) {
                     tracing::info!(deployment = key, "cancelled before it began");
                     let canceled = DeploymentOutcome::plain(DeploymentStatus::Canceled);
-                    self.steps.report(&request, canceled);
+                    self.steps.report(&request, canceled).await;
                 }
             }
         }
@@ -163,12 +167,12 @@ impl<S: Steps> Engine<S> {
         match self.steps.accept(&request) {
             Ok(current) => {
                 let in_progress = DeploymentOutcome::plain(DeploymentStatus::InProgress);
-                self.steps.report(&request, in_progress);
+                self.steps.report(&request, in_progress).await;
                 self.drive(current).await;
             }
             Err(outcome) => {
                 tracing::warn!(deployment = request.source.key(), ?outcome, "deployment refused");
-                self.steps.report(&request, outcome);
+                self.steps.report(&request, outcome).await;
             }
         }
     }
@@ -183,7 +187,7 @@ impl<S: Steps> Engine<S> {
                 Action::Finish(ending) => break ending,
                 Action::Ignore => return,
             };
-            if let Err(failure) = self.steps.save(Some(&current)) {
+            if let Err(failure) = self.steps.save(Some(&current)).await {
                 action = current.machine.handle(Event::Failed(failure));
                 continue;
             }
@@ -230,7 +234,7 @@ impl<S: Steps> Engine<S> {
                             _ => tracing::info!(deployment = key, ?step, "too late to cancel"),
                         }
                     }
-                    other => self.take(other, Some(request)),
+                    other => self.take(other, Some(request)).await,
                 },
             }
         }
@@ -263,8 +267,8 @@ impl<S: Steps> Engine<S> {
         // Reported before the position is dropped: killed in between, the device resumes the last
         // step, which is done already, and reports the same outcome again.
         self.steps.ended(current, &outcome).await;
-        self.steps.report(&current.request, outcome);
-        if let Err(failure) = self.steps.save(None) {
+        self.steps.report(&current.request, outcome).await;
+        if let Err(failure) = self.steps.save(None).await {
             tracing::error!(cause = failure.cause, "the end of the deployment was not saved");
         }
     }

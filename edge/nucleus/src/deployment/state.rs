@@ -50,8 +50,8 @@ impl DeploymentState {
     }
 
     /// Keeps the deployment under way, or that there is none; durable when it returns.
-    pub fn save_current(&self, current: Option<&Current>) -> Result<(), ChangeConfig> {
-        self.config.transaction(|tx| self.put_current(tx, current))
+    pub async fn save_current(&self, current: Option<&Current>) -> Result<(), ChangeConfig> {
+        self.config.change(|tx| self.put_current(tx, current)).await
     }
 
     /// As [`Self::save_current`], as part of a larger change.
@@ -70,34 +70,38 @@ impl DeploymentState {
     }
 
     /// Keeps the books; durable when it returns.
-    pub fn save_groups(&self, groups: &Groups) -> Result<(), ChangeConfig> {
-        self.config.transaction(|tx| self.put(tx, GROUPS, groups))
+    pub async fn save_groups(&self, groups: &Groups) -> Result<(), ChangeConfig> {
+        self.config.change(|tx| self.put(tx, GROUPS, groups)).await
     }
 
     /// Adds an outcome to those that the cloud must hear; durable when it returns. One that says
     /// the same deployment is still going on is superseded by the new one.
-    pub fn add_outcome(&self, pending: &DeploymentStatusUpdate) -> Result<(), ChangeConfig> {
-        self.config.transaction(|tx| {
-            let mut outcomes: Vec<DeploymentStatusUpdate> =
-                read(tx.get(OUTCOMES)).unwrap_or_default();
-            outcomes.retain(|known| {
-                known.source != pending.source || known.outcome.status.is_terminal()
-            });
-            if outcomes.last() != Some(pending) {
-                outcomes.push(pending.clone());
-            }
-            self.put(tx, OUTCOMES, &outcomes)
-        })
+    pub async fn add_outcome(&self, pending: &DeploymentStatusUpdate) -> Result<(), ChangeConfig> {
+        self.config
+            .change(|tx| {
+                let mut outcomes: Vec<DeploymentStatusUpdate> =
+                    read(tx.get(OUTCOMES)).unwrap_or_default();
+                outcomes.retain(|known| {
+                    known.source != pending.source || known.outcome.status.is_terminal()
+                });
+                if outcomes.last() != Some(pending) {
+                    outcomes.push(pending.clone());
+                }
+                self.put(tx, OUTCOMES, &outcomes)
+            })
+            .await
     }
 
     /// Forgets an outcome that the cloud has heard.
-    pub fn remove_outcome(&self, heard: &DeploymentStatusUpdate) -> Result<(), ChangeConfig> {
-        self.config.transaction(|tx| {
-            let mut outcomes: Vec<DeploymentStatusUpdate> =
-                read(tx.get(OUTCOMES)).unwrap_or_default();
-            outcomes.retain(|known| known != heard);
-            self.put(tx, OUTCOMES, &outcomes)
-        })
+    pub async fn remove_outcome(&self, heard: &DeploymentStatusUpdate) -> Result<(), ChangeConfig> {
+        self.config
+            .change(|tx| {
+                let mut outcomes: Vec<DeploymentStatusUpdate> =
+                    read(tx.get(OUTCOMES)).unwrap_or_default();
+                outcomes.retain(|known| known != heard);
+                self.put(tx, OUTCOMES, &outcomes)
+            })
+            .await
     }
 
     /// The deployments made on this device, the newest first.
@@ -106,15 +110,17 @@ impl DeploymentState {
     }
 
     /// Changes what is known of local deployments; durable when it returns.
-    pub(crate) fn change_local(
+    pub(crate) async fn change_local(
         &self,
         change: impl FnOnce(&mut LocalDeployments),
     ) -> Result<(), ChangeConfig> {
-        self.config.transaction(|tx| {
-            let mut local: LocalDeployments = read(tx.get(LOCAL)).unwrap_or_default();
-            change(&mut local);
-            self.put(tx, LOCAL, &local)
-        })
+        self.config
+            .change(|tx| {
+                let mut local: LocalDeployments = read(tx.get(LOCAL)).unwrap_or_default();
+                change(&mut local);
+                self.put(tx, LOCAL, &local)
+            })
+            .await
     }
 
     /// Writes a value as one leaf: objects inside are text, so that no key of theirs is looked up
@@ -170,28 +176,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn outcomes_survive_a_restart_in_order_without_overtaken_ones() {
+    #[tokio::test]
+    async fn outcomes_survive_a_restart_in_order_without_overtaken_ones() {
         let folder = tempfile::tempdir().unwrap();
         let state = open(folder.path());
-        state.add_outcome(&pending("a", DeploymentStatus::InProgress)).unwrap();
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).unwrap();
-        state.add_outcome(&pending("b", DeploymentStatus::InProgress)).unwrap();
+        state.add_outcome(&pending("a", DeploymentStatus::InProgress)).await.unwrap();
+        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
+        state.add_outcome(&pending("b", DeploymentStatus::InProgress)).await.unwrap();
         drop(state);
         let state = open(folder.path());
         let expected =
             [pending("a", DeploymentStatus::Succeeded), pending("b", DeploymentStatus::InProgress)];
         assert_eq!(state.outcomes(), expected);
-        state.remove_outcome(&expected[0]).unwrap();
+        state.remove_outcome(&expected[0]).await.unwrap();
         assert_eq!(state.outcomes(), expected[1..]);
     }
 
-    #[test]
-    fn an_outcome_reported_twice_is_kept_once() {
+    #[tokio::test]
+    async fn an_outcome_reported_twice_is_kept_once() {
         let folder = tempfile::tempdir().unwrap();
         let state = open(folder.path());
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).unwrap();
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).unwrap();
+        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
+        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
         assert_eq!(state.outcomes().len(), 1);
     }
 

@@ -111,18 +111,19 @@ impl Steps for NucleusSteps {
         }
     }
 
-    fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
+    async fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
         self.state
             .save_current(current)
+            .await
             .map_err(|error| Failure::of(&error, vec![ErrorCode::IoWriteError]))
     }
 
-    fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+    async fn report(&self, request: &Request, outcome: DeploymentOutcome) {
         if let Source::Local { deployment_id } = &request.source {
-            return self.keep_local_status(deployment_id, outcome);
+            return self.keep_local_status(deployment_id, outcome).await;
         }
         let update = DeploymentStatusUpdate { source: request.source.clone(), outcome };
-        if let Err(error) = self.state.add_outcome(&update) {
+        if let Err(error) = self.state.add_outcome(&update).await {
             let error = &error as &(dyn std::error::Error + 'static);
             tracing::error!(error, "the deployment's status could not be kept for the cloud");
         }

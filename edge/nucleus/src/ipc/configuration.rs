@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use super::pubsub::DELIVERY_DEADLINE;
-use crate::config::{ConfigStore, UpdateConfiguration, Watcher};
+use crate::config::{Begun, ComponentUpdate, ConfigStore, UpdateConfiguration, Watcher};
 
 const SERVICES: &str = "services";
 const CONFIGURATION: &str = "configuration";
@@ -74,17 +74,32 @@ impl Update {
         })
     }
 
-    /// Makes the change. Blocks until it is on the disk.
-    pub(super) fn apply(self, config: &ConfigStore, clock: &dyn Clock) -> Result<(), IpcError> {
-        config
-            .update_from_component(
-                self.component.as_str(),
-                &self.key_path,
-                &self.value,
-                self.timestamp_ms,
-                clock.now_ms(),
-            )
-            .map_err(|error| to_ipc_error(&error))
+    /// Begins the change; updates take effect in the order in which they are begun.
+    pub(super) async fn begin(
+        self,
+        config: &ConfigStore,
+        clock: &dyn Clock,
+    ) -> Result<BegunUpdate, IpcError> {
+        let update = ComponentUpdate {
+            component: self.component.as_str(),
+            key_path: &self.key_path,
+            value: &self.value,
+            timestamp: self.timestamp_ms,
+            now: clock.now_ms(),
+        };
+        let begun = config.begin_update_from_component(&update).await;
+        Ok(BegunUpdate(begun.map_err(|error| to_ipc_error(&error))?))
+    }
+}
+
+/// An update on its way to the disk.
+#[derive(Debug)]
+pub(super) struct BegunUpdate(Begun<Result<(), UpdateConfiguration>>);
+
+impl BegunUpdate {
+    /// Waits until the update is durable, or refused.
+    pub(super) async fn ended(self) -> Result<(), IpcError> {
+        self.0.ended().await.map_err(|error| to_ipc_error(&error))
     }
 }
 

@@ -45,6 +45,10 @@ const KEPT_WRITE_BYTES: usize = 256 * 1024;
 const MAX_PENDING: usize = 256;
 /// Longest wait of a further one for one of those to be answered.
 const PENDING_DEADLINE: Duration = Duration::from_secs(1);
+/// Configuration updates of one client that may wait for the disk at the same time.
+const MAX_UPDATES: usize = 256;
+/// Longest wait of a request for updates before it.
+const DISK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A stream of one of the server's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +89,7 @@ pub(super) async fn serve(mut socket: UnixStream, server: Arc<Shared>, id: u64) 
         component: None,
         subscriptions: HashMap::new(),
         pending: JoinSet::new(),
+        updates: JoinSet::new(),
         watches: JoinSet::new(),
     };
     let (mut reader, mut writer) = socket.split();
@@ -143,6 +148,8 @@ struct Session {
     subscriptions: HashMap<i32, Subscription>,
     /// Requests that wait for the cloud; each yields its stream if that ended with an error.
     pending: JoinSet<Option<i32>>,
+    /// As `pending`, for updates of the configuration that wait for the disk.
+    updates: JoinSet<Option<i32>>,
     /// What sends events of configurations and of the connection.
     watches: JoinSet<()>,
 }
@@ -177,6 +184,13 @@ impl Session {
                 Ok(()) = self.token_deaths.changed() => {
                     if self.token_has_died() {
                         return EndSession::TokenDied;
+                    }
+                    continue;
+                }
+                Some(done) = self.updates.join_next() => {
+                    self.finish(done.ok().flatten());
+                    while let Some(done) = self.updates.try_join_next() {
+                        self.finish(done.ok().flatten());
                     }
                     continue;
                 }
@@ -261,6 +275,24 @@ impl Session {
         Ok(())
     }
 
+    /// Waits until one more update may wait for the disk.
+    async fn room_for_update(&mut self) -> Result<(), IpcError> {
+        self.wait_for_updates(MAX_UPDATES - 1).await
+    }
+
+    /// Waits until at most `left` updates of this client are on their way to the disk: none before
+    /// a request of another kind, which has to see what came before it.
+    async fn wait_for_updates(&mut self, left: usize) -> Result<(), IpcError> {
+        let deadline = Instant::now() + DISK_DEADLINE;
+        while self.updates.len() > left {
+            let Ok(Some(done)) = timeout_at(deadline, self.updates.join_next()).await else {
+                return Err(disk_is_slow());
+            };
+            self.finish(done.ok().flatten());
+        }
+        Ok(())
+    }
+
     /// Cleans up after a request whose stream ended with an error.
     fn finish(&mut self, ended: Option<i32>) {
         if let Some(stream) = ended {
@@ -273,7 +305,15 @@ impl Session {
         let Some(component) = self.component.clone() else {
             return;
         };
-        match self.answer(&component, stream, operation, payload).await {
+        let answer = match operation {
+            Operation::UpdateConfiguration => Ok(()),
+            _ => self.wait_for_updates(0).await,
+        };
+        let answer = match answer {
+            Ok(()) => self.answer(&component, stream, operation, payload).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(Answer::Now(response)) => self.outbox.respond(stream, operation, &response),
             Ok(Answer::Later) => {}
             Err(error) => {
@@ -337,6 +377,14 @@ impl Session {
             _ => tracing::warn!(component, source, "an IPC connection was ended: {end}"),
         }
     }
+}
+
+fn disk_is_slow() -> IpcError {
+    IpcError::service(format!(
+        "configuration updates before this request took more than {} s to be written; check the \
+         disk and try again",
+        DISK_DEADLINE.as_secs()
+    ))
 }
 
 impl Drop for Session {

@@ -119,7 +119,7 @@ impl CloudSide {
 
 impl Connected {
     /// Starts to deploy, with what was under way when the device stopped.
-    pub(super) fn deploy(
+    pub(super) async fn deploy(
         self,
         deployments: Deployments,
         commands: Commands,
@@ -127,7 +127,7 @@ impl Connected {
     ) -> CloudSide {
         let Self { device, cloud } = self;
         let outcome_added = Arc::new(Notify::new());
-        device.forget_waiting(interrupted.as_ref());
+        device.forget_waiting(interrupted.as_ref()).await;
         let steps = Arc::new(NucleusSteps {
             config: device.config.clone(),
             state: device.state.clone(),
@@ -160,12 +160,12 @@ impl Connected {
 
 impl Device {
     /// Local deployments wait in memory: after a restart, only the interrupted one goes on.
-    fn forget_waiting(&self, interrupted: Option<&Current>) {
+    async fn forget_waiting(&self, interrupted: Option<&Current>) {
         if self.state.local_deployments().is_empty() {
             return;
         }
         let resumed = interrupted.map(Current::key);
-        if let Err(error) = self.state.change_local(|local| local.restart(resumed)) {
+        if let Err(error) = self.state.change_local(|local| local.restart(resumed)).await {
             tracing::error!(%error, "the statuses of local deployments could not be kept");
         }
     }

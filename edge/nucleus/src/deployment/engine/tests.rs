@@ -54,13 +54,13 @@ impl Steps for FakeSteps {
         }
     }
 
-    fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
+    async fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
         let saved = current.map(|current| serde_json::to_string(current).unwrap());
         self.saved.lock().unwrap().push(saved);
         Ok(())
     }
 
-    fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+    async fn report(&self, request: &Request, outcome: DeploymentOutcome) {
         self.reported.lock().unwrap().push((request.source.key().to_owned(), outcome));
         self.changed.notify_waiters();
     }

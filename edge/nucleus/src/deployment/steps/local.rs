@@ -61,8 +61,9 @@ impl NucleusSteps {
     }
 
     /// Local deployments are told to those who ask on this device, not to the cloud.
-    pub(super) fn keep_local_status(&self, deployment_id: &str, outcome: DeploymentOutcome) {
-        if let Err(error) = self.state.change_local(|local| local.set(deployment_id, outcome)) {
+    pub(super) async fn keep_local_status(&self, deployment_id: &str, outcome: DeploymentOutcome) {
+        let kept = self.state.change_local(|local| local.set(deployment_id, outcome)).await;
+        if let Err(error) = kept {
             let error = &error as &(dyn std::error::Error + 'static);
             tracing::error!(error, "the local deployment's status could not be kept");
         }

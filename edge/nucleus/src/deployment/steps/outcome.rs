@@ -25,7 +25,7 @@ impl NucleusSteps {
                 current.timestamp(),
                 current.membership.as_ref(),
             );
-            if let Err(error) = self.state.save_groups(&groups) {
+            if let Err(error) = self.state.save_groups(&groups).await {
                 tracing::error!(%error, "the groups' books could not be kept");
             }
         }

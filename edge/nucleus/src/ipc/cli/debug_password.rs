@@ -9,7 +9,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 
 use super::{ALL, Call, not_kept, respond};
-use crate::packages::blocking;
 
 const USERNAME: &str = "debug";
 const PASSWORDS: [&str; 2] = ["_debugPassword", USERNAME];
@@ -21,14 +20,13 @@ impl Call<'_> {
         let password = random_password()?;
         let now_ms = self.backend.clock.now_ms();
         let expiration_ms = now_ms.saturating_add(VALID_MS);
-        let (config, stored) = (self.backend.config.clone(), password.clone());
-        blocking::run(move |_| {
-            let [root, user] = PASSWORDS;
-            let path = [root, user, stored.as_str(), "expiration"];
-            config.replace(&path, &json!(expiration_ms), now_ms)
-        })
-        .await
-        .map_err(not_kept)?;
+        let [root, user] = PASSWORDS;
+        let path = [root, user, password.as_str(), "expiration"];
+        let config = &self.backend.config;
+        config
+            .change(|tx| tx.replace(&path, &json!(expiration_ms), now_ms))
+            .await
+            .map_err(not_kept)?;
         Ok(respond(&CreateDebugPasswordResponse {
             password,
             username: USERNAME.to_owned(),

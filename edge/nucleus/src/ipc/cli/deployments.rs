@@ -21,7 +21,6 @@ use crate::deployment::local::LocalRequest;
 use crate::deployment::local_status::LocalDeployment as Known;
 use crate::deployment::queue::Offered;
 use crate::deployment::{Request, Source};
-use crate::packages::blocking;
 
 /// Java's `dd-MM-uuuu HH:mm:ss z` in UTC.
 const CREATED_ON: &[BorrowedFormatItem<'_>] =
@@ -66,10 +65,8 @@ impl Call<'_> {
     async fn enqueue(&self, id: &str, request: &LocalRequest) -> Result<(), IpcError> {
         let document = serde_json::to_string(request).map_err(not_kept)?;
         let now_ms = self.backend.clock.now_ms();
-        let (state, added) = (self.backend.state.clone(), id.to_owned());
-        blocking::run(move |_| state.change_local(|local| local.add(&added, now_ms)))
-            .await
-            .map_err(not_kept)?;
+        let state = &self.backend.state;
+        state.change_local(|local| local.add(id, now_ms)).await.map_err(not_kept)?;
         let request =
             Request::new(Source::Local { deployment_id: id.to_owned() }, document, now_ms);
         let offered = timeout(OFFER_DEADLINE, self.backend.deployments.offer_and_hear(request));
@@ -78,9 +75,7 @@ impl Call<'_> {
             Ok(Some(_)) => return Ok(()),
             Ok(None) | Err(_) => "the device is stopping, Please try again later",
         };
-        let (state, removed) = (self.backend.state.clone(), id.to_owned());
-        let kept = blocking::run(move |_| state.change_local(|local| local.remove(&removed))).await;
-        kept.map_err(not_kept)?;
+        state.change_local(|local| local.remove(id)).await.map_err(not_kept)?;
         Err(IpcError::service(refusal))
     }
 

@@ -10,7 +10,7 @@ use marram_ipc::{IpcError, Operation};
 use marram_model::ComponentName;
 use tokio::time::timeout;
 
-use super::{Session, Subscription};
+use super::{DISK_DEADLINE, Session, Subscription, disk_is_slow};
 use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
 use crate::ipc::iot_core::connection_status;
@@ -57,7 +57,7 @@ impl Session {
             }
             Operation::UpdateConfiguration => {
                 let update = Update::check(component, shapes::parse(operation, payload)?)?;
-                self.update_configuration(update).await
+                self.update_configuration(stream, update).await
             }
             Operation::SubscribeToConfigurationUpdate => {
                 let request = shapes::parse(operation, payload)?;
@@ -234,11 +234,30 @@ impl Session {
         Answer::empty()
     }
 
-    async fn update_configuration(&mut self, update: Update) -> Result<Answer, IpcError> {
-        let (config, clock) = (self.server.config.clone(), self.server.clock.clone());
-        let applied = tokio::task::spawn_blocking(move || update.apply(&config, &*clock)).await;
-        applied.unwrap_or_else(|error| Err(IpcError::service(error.to_string())))?;
-        Ok(Answer::empty())
+    /// Answered once the update is durable; the next one may begin before, so that those of all
+    /// clients share their writes.
+    async fn update_configuration(
+        &mut self,
+        stream: i32,
+        update: Update,
+    ) -> Result<Answer, IpcError> {
+        self.room_for_update().await?;
+        let begun = update.begin(&self.server.config, &*self.server.clock);
+        let begun = timeout(DISK_DEADLINE, begun).await.unwrap_or_else(|_| Err(disk_is_slow()))?;
+        let outbox = self.outbox.clone();
+        self.updates.spawn(async move {
+            match begun.ended().await {
+                Ok(()) => {
+                    outbox.respond(stream, Operation::UpdateConfiguration, EMPTY);
+                    None
+                }
+                Err(error) => {
+                    outbox.fail(stream, &error);
+                    Some(stream)
+                }
+            }
+        });
+        Ok(Answer::Later)
     }
 
     fn watch_configuration(

@@ -1,6 +1,6 @@
 //! A component's end of the socket.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,6 +70,37 @@ impl Client {
         let (stream, frame) = self.connection.request(operation, &request);
         self.send(&frame).await;
         self.answer(stream).await
+    }
+
+    /// Sends requests at once and takes their answers, which may come in any order; the order here
+    /// is that of the requests. Events are kept.
+    pub(crate) async fn pipeline(
+        &mut self,
+        requests: Vec<(Operation, Value)>,
+    ) -> Vec<Result<Value, Failure>> {
+        let mut frames = Vec::new();
+        let streams: Vec<i32> = requests
+            .iter()
+            .map(|(operation, request)| {
+                let (stream, frame) = self.connection.request(*operation, request);
+                frames.extend_from_slice(&frame);
+                stream
+            })
+            .collect();
+        self.send(&frames).await;
+        let mut answers = BTreeMap::new();
+        while answers.len() < streams.len() {
+            match self.message().await.expect("the connection was closed") {
+                Message::Response { stream, payload, .. } => {
+                    answers.insert(stream, Ok(serde_json::from_slice(&payload).unwrap()));
+                }
+                Message::Error { stream, code, message, .. } => {
+                    answers.insert(stream, Err((code, message)));
+                }
+                other => self.keep(other),
+            }
+        }
+        streams.iter().map(|stream| answers.remove(stream).unwrap()).collect()
     }
 
     pub(crate) async fn answer(&mut self, wanted: i32) -> Result<Value, Failure> {

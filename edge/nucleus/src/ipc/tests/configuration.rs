@@ -172,3 +172,51 @@ async fn c42_a_removed_node_is_told_by_its_path() {
     let error = client.call(SUBSCRIBE, missing).await.unwrap_err();
     assert_eq!(error, ("ResourceNotFoundError".to_owned(), "Key not found".to_owned()));
 }
+
+fn numbered(n: i64) -> (Operation, Value) {
+    let timestamp = START_MS as f64 / 1000.0;
+    let request = json!({"keyPath": ["a"], "timestamp": timestamp, "valueToMerge": {"n": n}});
+    (UPDATE, request)
+}
+
+#[tokio::test]
+async fn updates_without_a_pause_take_effect_in_order_and_are_seen_by_what_follows() {
+    let (_device, mut client) = device().await;
+    // More than may wait for the disk, with a question in the middle and one at the end.
+    let mut requests: Vec<_> = (0..150).map(numbered).collect();
+    let question = (GET, json!({"keyPath": ["a", "n"]}));
+    requests.push(question.clone());
+    requests.extend((150..600).map(numbered));
+    requests.push(question);
+    let answers = client.pipeline(requests).await;
+    let n = |answer: &Result<Value, Failure>| answer.as_ref().unwrap()["value"]["n"].clone();
+    assert_eq!((n(&answers[150]), n(&answers[601])), (json!(149), json!(599)));
+    assert_eq!(answers.iter().filter(|answer| **answer == Ok(json!({}))).count(), 600);
+}
+
+#[tokio::test]
+async fn a_refused_update_among_others_is_refused_alone() {
+    let (device, mut client) = device().await;
+    let (_, old) = numbered(0);
+    let mut old = old;
+    old["timestamp"] = json!(1.0);
+    let answers = client.pipeline(vec![numbered(1), (UPDATE, old), numbered(2)]).await;
+    assert_eq!((&answers[0], &answers[2]), (&Ok(json!({})), &Ok(json!({}))));
+    assert_eq!(answers[1].as_ref().unwrap_err().0, "FailedUpdateConditionCheckError");
+    assert_eq!(get(&mut client, &["a", "n"]).await.unwrap(), json!({"n": 2}));
+    let clients = 40;
+    let mut waiting = Vec::new();
+    for number in 0..clients {
+        let mut other = device.connect(NAME).await;
+        waiting.push(tokio::spawn(async move {
+            let key = format!("client{number}");
+            update(&mut other, &[], json!({key: 1}), 0).await
+        }));
+    }
+    for update in waiting {
+        assert_eq!(update.await.unwrap(), Ok(json!({})));
+    }
+    let everything = get(&mut client, &[]).await.unwrap();
+    let written = everything.as_object().unwrap().keys().filter(|key| key.starts_with("client"));
+    assert_eq!(written.count(), clients);
+}
