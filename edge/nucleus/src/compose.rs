@@ -11,6 +11,7 @@ mod checks;
 mod interpolation;
 mod restart;
 pub mod services;
+mod timestamp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use attributes::device_attributes;
 pub use checks::CheckNucleus;
 pub use restart::RestartNeeds;
 pub(crate) use restart::needs_bootstrap;
+pub use timestamp::merge_timestamp;
 
 use crate::config::{
     ChangeConfig, ConfigStore, Origin, ResolveConfiguration, ResolvedConfig, Sources, Transaction,

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use crate::cloud::settings::ReadIdentity;
 use crate::component::NativeComponent;
 use crate::compose::services::{Natives, service_specs};
-use crate::config::initial::InitialConfig;
+use crate::config::initial::{InitialConfig, warn_of_settings};
 use crate::config::{ConfigStore, OpenConfig};
 use crate::deployment::Deployments;
 use crate::deployment::state::DeploymentState;
@@ -162,6 +162,7 @@ impl Nucleus {
         let lock = take_root(&paths)?;
         let clock = settings.clock;
         let config = ConfigStore::open(&paths, settings.init, Arc::clone(&clock))?;
+        warn_of_settings(&config);
         let store = PackageStore::open(&paths)?;
         let environment = SharedEnvironment::default();
         let tokens = Tokens::default();

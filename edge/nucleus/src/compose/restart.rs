@@ -150,4 +150,14 @@ mod tests {
         assert!(!needs(Some(one), service("1.0.1", Value::Null)), "it has none any more");
         assert!(!needs(None, json!({"version": "1.0.0", "lifecycle": {"run": "x"}})));
     }
+
+    #[test]
+    fn the_reference_says_which_keys_restart() {
+        let page = include_str!("../../../../docs/reference/nucleus-configuration.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let said = rows.filter(|(_, rest)| rest.split(" | ").nth(1) == Some("yes"));
+        let said: BTreeSet<String> =
+            said.map(|(key, _)| format!("/{}", key.replace('.', "/"))).collect();
+        assert_eq!(said, READ_AT_START.iter().map(|&key| key.to_owned()).collect());
+    }
 }

@@ -302,3 +302,33 @@ fn b5_7_only_changed_configurations_of_present_versions_are_to_be_checked() {
     device.config.update_from_component("a", &[], &own, 3_000, NOW).unwrap();
     assert!(changed(second, 2_000).is_empty(), "the component's own value is newer");
 }
+
+#[test]
+fn b5_3_the_nucleus_says_as_of_when_a_deployments_values_are_set() {
+    let device = Device::new().with("a", "1.0.0", json!({}));
+    let document = |source: Value| {
+        let update = json!({"merge": source});
+        let nucleus = json!({"version": "2.17.0", "configurationUpdate": update});
+        let document = json!({"components": {NUCLEUS: nucleus}}).to_string();
+        DeploymentDocument::parse(document.as_bytes()).unwrap()
+    };
+    let silent = document(json!({}));
+    let processing = json!({"deploymentConfigurationTimeSource": "deploymentProcessingTime"});
+    let creation = json!({"deploymentConfigurationTimeSource": "deploymentCreationTime"});
+    assert_eq!(merge_timestamp(&device.config, &silent, 100, NOW), 100);
+    assert_eq!(merge_timestamp(&device.config, &document(processing.clone()), 100, NOW), NOW);
+    device.config.merge(&[SERVICES, NUCLEUS, CONFIGURATION], &processing, 1).unwrap();
+    let as_of = merge_timestamp(&device.config, &silent, 100, NOW);
+    assert_eq!(as_of, NOW);
+    assert_eq!(merge_timestamp(&device.config, &document(creation), 100, NOW), 100);
+
+    // What it is for: a late deployment wins over what the component wrote in between.
+    device.deploy(json!({"a": {"version": "1.0.0"}}), 50);
+    let own = json!({"r": 9});
+    device.config.merge(&[SERVICES, "a", CONFIGURATION], &own, 200).unwrap();
+    let update = json!({"a": {"version": "1.0.0", "configurationUpdate": {"merge": {"r": 5}}}});
+    device.deploy(update.clone(), 100);
+    assert_eq!(device.get("/a/configuration/r"), 9);
+    device.deploy(update, as_of);
+    assert_eq!(device.get("/a/configuration/r"), 5);
+}

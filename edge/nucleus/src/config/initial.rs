@@ -4,6 +4,7 @@
 //! a remedy and not a device that never connects. What other components have in the file is
 //! theirs and taken as it is.
 
+mod limits;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::Origin;
 use super::rules::{CONFIGURATION, NUCLEUS_COMPONENT, SERVICES};
 use super::tree::compare_names;
+pub use limits::warn_of_settings;
 use schema::UnknownKeys;
 
 /// The name of the nucleus in configuration files of nucleus-lite.

@@ -39,6 +39,7 @@ pub(super) const NUCLEUS: &[(&str, Kind)] = &[
     ("accessControl", Kind::Any),
     ("awsRegion", Kind::Text),
     ("componentStoreMaxSizeBytes", Kind::Whole),
+    ("componentUpdateMaxDeferralSeconds", Kind::Whole),
     ("credentialEndpointTimeoutMs", Kind::Whole),
     ("deploymentConfigurationTimeSource", Kind::Text),
     ("deploymentPollingFrequencySeconds", Kind::Whole),

@@ -95,3 +95,12 @@ fn missing_file_is_no_error_but_a_broken_one_is() {
     let error = read_if_present(&path).unwrap_err();
     assert!(matches!(error, ReadInitialConfig::Syntax { .. }), "{error}");
 }
+
+#[test]
+fn c3_the_reference_lists_each_key_and_no_other() {
+    let page = include_str!("../../../../../docs/reference/nucleus-configuration.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let listed: Vec<&str> = rows.map(|(key, _)| key).collect();
+    let known: Vec<&str> = schema::NUCLEUS.iter().map(|(key, _)| *key).collect();
+    assert_eq!(listed, known);
+}

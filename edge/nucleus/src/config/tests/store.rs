@@ -1,5 +1,6 @@
 //! The store's promises: durability, atomicity, watchers, files, rollback.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use marram_os::clock::SystemClock;
@@ -167,6 +168,8 @@ fn c1_1_effective_config_has_services_and_system_without_private_keys() {
     fixture.store.merge(&[], &value, 5).unwrap();
     fixture.store.commit().unwrap();
     let path = fixture.folder.path().join("config/effectiveConfig.yaml");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "it may hold what components keep secret");
     let written: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(
         written,

@@ -11,7 +11,8 @@ use marram_model::error_code::ErrorCode;
 use marram_os::file::{create_dir_all_mode, write_atomically};
 
 use super::NucleusSteps;
-use crate::compose::{Composer, Composition, device_attributes};
+use crate::compose::{Composer, Composition, device_attributes, merge_timestamp};
+use crate::config::initial::warn_of_settings;
 use crate::config::{ChangeConfig, ConfigSnapshot};
 use crate::deployment::bootstrap::{BootstrapTasks, in_dependency_order};
 use crate::deployment::current::Current;
@@ -36,7 +37,9 @@ impl NucleusSteps {
                 composition.write(tx, self.clock.now_ms())?;
                 self.state.put_current(tx, Some(&past_this_step(current)))
             })
-            .map_err(not_written)
+            .map_err(not_written)?;
+        warn_of_settings(&self.config);
+        Ok(())
     }
 
     /// What the deployment makes of the configuration as it is now, checked.
@@ -51,8 +54,10 @@ impl NucleusSteps {
             origin: &Arc::new(current.origin()),
             thing_name: thing.as_ref().and_then(|name| name.as_str()).unwrap_or_default(),
         };
+        let (created, now) = (current.timestamp(), self.clock.now_ms());
+        let as_of = merge_timestamp(&self.config, &current.document, created, now);
         let composition = composer
-            .compose(&resolution, &current.document, current.timestamp())
+            .compose(&resolution, &current.document, as_of)
             .map_err(|error| Failure::of(&error, error.error_codes()))?;
         composition
             .check_nucleus(&self.config, |program| self.supervisor.has_program(program))

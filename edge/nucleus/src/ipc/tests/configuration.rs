@@ -1,11 +1,14 @@
 //! Conformance cases 34–41.
 
+use std::sync::Arc;
+
 use marram_ipc::Operation;
 use marram_os::clock::Clock;
 use serde_json::{Value, json};
 
 use super::client::{Client, Failure};
 use super::{Device, START_MS};
+use crate::config::{Origin, Sources};
 
 const GET: Operation = Operation::GetConfiguration;
 const UPDATE: Operation = Operation::UpdateConfiguration;
@@ -165,7 +168,15 @@ async fn c41_timestamps_are_required_and_zero_means_now() {
 async fn c42_a_removed_node_is_told_by_its_path() {
     let (device, mut client) = device().await;
     client.subscribe(SUBSCRIBE, json!({"keyPath": ["a"]})).await.unwrap();
-    device.config.remove(&["services", NAME, "configuration", "a", "b"]).unwrap();
+    let reset = ["/a/b".to_owned()];
+    let sources = Sources {
+        recipe: Arc::new(Origin::Recipe { version: "1.0.0".to_owned() }),
+        deployment: Arc::new(Origin::LocalDeployment { id: "d".to_owned() }),
+    };
+    let resolved =
+        device.config.resolve_component(NAME, &json!({}), &reset, None, &sources).unwrap();
+    let now = device.clock.now_ms();
+    device.config.transaction(|tx| tx.write_configuration(NAME, &resolved, now)).unwrap();
     let event = client.event().await.1;
     assert_eq!(event["configurationUpdateEvent"]["keyPath"], json!(["a", "b"]));
     let missing = json!({"keyPath": ["nope"]});
