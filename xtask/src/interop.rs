@@ -109,9 +109,7 @@ fn system_python() -> Result<()> {
     if has_venv() {
         return Ok(());
     }
-    let root = run::output(run::program("id").arg("-u"))
-        .is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    if !root || !run::is_installed("apt-get") {
+    if !run::may_install() {
         bail!("no Python 3 with venv; as root on a Debian this would install it by itself");
     }
     run::succeeds(run::program("apt-get").args(["update", "-q"]))?;

@@ -4,11 +4,13 @@
 //! fresh machine gives the same result as the tenth run.
 #![allow(clippy::print_stdout, reason = "a command for people")]
 
+mod bench;
 mod conformance;
 mod fuzz;
 mod interop;
 mod layers;
 mod postgres;
+mod programs;
 mod routes;
 mod run;
 mod size;
@@ -38,6 +40,8 @@ enum Command {
     Layers,
     /// Search for inputs that break a fuzz target; found ones and new ones stay in target/fuzz
     Fuzz(fuzz::Arguments),
+    /// Measure beside a peer in the same run, and beside the promises of SPECIFICATION.md
+    Bench(bench::Arguments),
     /// Executable sizes, idle memory and start times, measured now
     Size {
         /// Also write the figures to this file as JSON
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test { only } => test::run(only),
         Command::Layers => layers::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Size { json } => size::run(json.as_deref()),
     };
     match result {

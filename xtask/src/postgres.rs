@@ -38,7 +38,7 @@ impl Server {
         let folder = interop::target_dir().join("postgres");
         remove(&folder)?;
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let is_root = is_root();
+        let is_root = run::is_root();
         if is_root {
             own(&folder)?;
         }
@@ -120,7 +120,7 @@ fn programs() -> Result<PathBuf> {
     if let Some(found) = newest() {
         return Ok(found);
     }
-    if !is_root() || !run::is_installed("apt-get") {
+    if !run::may_install() {
         bail!("no PostgreSQL server; as root on a Debian this would install it by itself");
     }
     run::succeeds(run::program("apt-get").args(["update", "-q"]))?;
@@ -157,10 +157,6 @@ fn initialise(mut initdb: Command, folder: &Path) -> Result<()> {
         bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
-}
-
-fn is_root() -> bool {
-    run::output(run::program("id").arg("-u")).is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
 fn unprivileged() -> Command {

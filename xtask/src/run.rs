@@ -45,3 +45,13 @@ pub(crate) fn is_installed(name: &str) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+/// True if we may do everything.
+pub(crate) fn is_root() -> bool {
+    output(program("id").arg("-u")).is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+/// True if Debian packages can be installed by us.
+pub(crate) fn may_install() -> bool {
+    is_root() && is_installed("apt-get")
+}

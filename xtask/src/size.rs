@@ -3,8 +3,6 @@
 //! Figures for `SPECIFICATION.md`. Times on a shared machine are noise, so each is the best of
 //! several runs, and nothing here fails on one.
 
-mod programs;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::interop::target_dir;
+use crate::programs::{self, Cloud, Core, Scratch};
 use crate::run;
 use crate::test::heading;
-use programs::{Cloud, Core, Scratch};
 
 /// How often a start is repeated; the best counts.
 const RUNS: usize = 5;
@@ -84,7 +82,7 @@ fn sizes() -> Result<Vec<Figure>> {
 }
 
 fn running() -> Result<Vec<Figure>> {
-    let scratch = Scratch::make()?;
+    let scratch = Scratch::make("size")?;
     let cloud_start = best(RUNS, || {
         let started = Instant::now();
         let cloud = Cloud::start(&scratch.fresh("cloud")?)?;
@@ -136,7 +134,7 @@ fn running() -> Result<Vec<Figure>> {
     ])
 }
 
-fn best(runs: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<Duration> {
+pub(crate) fn best(runs: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     let mut best = Duration::MAX;
     for _ in 0..runs {
         best = best.min(measure()?);
@@ -145,7 +143,7 @@ fn best(runs: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<Du
 }
 
 /// Repeats a reading until it stays the same for a second; gives up, with the last, after ten.
-fn settled(read: impl Fn() -> Result<f64>) -> Result<f64> {
+pub(crate) fn settled(read: impl Fn() -> Result<f64>) -> Result<f64> {
     const SAMPLE: Duration = Duration::from_millis(100);
     let mut last = read()?;
     let mut same = 0;

@@ -12,20 +12,22 @@ use crate::run;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const THING: &str = "measured";
+/// A configuration for a core without a cloud, if its root folder has one.
+const INIT: &str = "init.yaml";
 
 /// A temporary folder with a short path, removed at the end.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn make() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("marram-size-{}", std::process::id()));
+    pub(crate) fn make(purpose: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("marram-{purpose}-{}", std::process::id()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 
     /// An empty folder; one of the same name from before is gone.
-    pub(super) fn fresh(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let path = self.0.join(name);
         if path.exists() {
             fs::remove_dir_all(&path)?;
@@ -44,10 +46,10 @@ impl Drop for Scratch {
 
 /// A program that is killed when it is dropped.
 #[derive(Debug)]
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(command: &mut Command, ready_file: &Path) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, mut is_ready: impl FnMut() -> bool) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -56,7 +58,7 @@ impl Running {
             .with_context(|| format!("starting {command:?}"))?;
         let mut running = Self(child);
         let deadline = Instant::now() + TIMEOUT;
-        while !ready_file.exists() {
+        while !is_ready() {
             if let Some(status) = running.0.try_wait()? {
                 bail!("{command:?} ended with {status}");
             }
@@ -85,50 +87,66 @@ impl Drop for Running {
 
 /// A cloud on a folder of its own.
 #[derive(Debug)]
-pub(super) struct Cloud {
+pub(crate) struct Cloud {
     running: Running,
     ready_file: PathBuf,
 }
 
 impl Cloud {
-    pub(super) fn start(folder: &Path) -> Result<Self> {
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
         let ready_file = folder.join("ready.json");
         let mut command = Command::new(target_dir().join("release/marram-cloud"));
         command.arg("--data").arg(folder.join("data")).arg("--ready-file").arg(&ready_file);
-        Ok(Self { running: Running::start(&mut command, &ready_file)?, ready_file })
+        Ok(Self { running: Running::start(&mut command, || ready_file.exists())?, ready_file })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.running.0.id()
     }
 
-    pub(super) fn stop(self) -> Result<()> {
+    pub(crate) fn stop(self) -> Result<()> {
         self.running.stop()
     }
 }
 
-/// The device runtime on a provisioned root.
+/// The device runtime on a root folder.
 #[derive(Debug)]
-pub(super) struct Core(Running);
+pub(crate) struct Core(Running);
 
 impl Core {
-    pub(super) fn start(root: &Path) -> Result<Self> {
+    pub(crate) fn start(root: &Path) -> Result<Self> {
         let ready_file = root.join("ready.json");
         if ready_file.exists() {
             fs::remove_file(&ready_file)?;
         }
         let mut command = Command::new(target_dir().join("edge/marramd"));
         command.arg("--root").arg(root).arg("--ready-file").arg(&ready_file);
-        Ok(Self(Running::start(&mut command, &ready_file)?))
+        let init = root.join(INIT);
+        if init.exists() {
+            command.arg("--init-config").arg(init);
+        }
+        Ok(Self(Running::start(&mut command, || ready_file.exists())?))
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.0.id()
     }
 
-    pub(super) fn stop(self) -> Result<()> {
+    pub(crate) fn stop(self) -> Result<()> {
         self.0.stop()
     }
+}
+
+/// Makes a core without a cloud of a root folder: components run as who runs this.
+pub(crate) fn prepare_offline(root: &Path) -> Result<()> {
+    let id = |option: &str| -> Result<String> {
+        let output = run::output(run::program("id").arg(option))?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    };
+    let user = format!("{}:{}", id("-u")?, id("-g")?);
+    let init = serde_json::json!({"services": {"aws.greengrass.Nucleus": {
+        "configuration": {"runWithDefault": {"posixUser": user}}}}});
+    Ok(fs::write(root.join(INIT), init.to_string())?)
 }
 
 fn marram(arguments: &[&str], paths: &[(&str, &Path)]) -> Result<()> {
@@ -144,29 +162,29 @@ fn marram(arguments: &[&str], paths: &[(&str, &Path)]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn provision(cloud: &Cloud, root: &Path) -> Result<()> {
+pub(crate) fn provision(cloud: &Cloud, root: &Path) -> Result<()> {
     let paths = [("--ready-file", cloud.ready_file.as_path()), ("--root", root)];
     marram(&["core", "provision", "--thing", THING], &paths)
 }
 
-pub(super) fn until_healthy(cloud: &Cloud) -> Result<()> {
+pub(crate) fn until_healthy(cloud: &Cloud) -> Result<()> {
     let paths = [("--ready-file", cloud.ready_file.as_path())];
     marram(&["core", "wait", "--thing", THING], &paths)
 }
 
-pub(super) fn quickstart() -> Result<Duration> {
+pub(crate) fn quickstart() -> Result<Duration> {
     let started = Instant::now();
     marram(&["quickstart", "--once"], &[])?;
     Ok(started.elapsed())
 }
 
 /// Proportional set size: shared pages count by their share.
-pub(super) fn pss_mb(process: u32) -> Result<f64> {
+pub(crate) fn pss_mb(process: u32) -> Result<f64> {
     kilobytes(&format!("/proc/{process}/smaps_rollup"), "Pss:")
 }
 
 /// Resident set size.
-pub(super) fn rss_mb(process: u32) -> Result<f64> {
+pub(crate) fn rss_mb(process: u32) -> Result<f64> {
     kilobytes(&format!("/proc/{process}/status"), "VmRSS:")
 }
 
