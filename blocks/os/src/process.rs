@@ -213,6 +213,20 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets this process have `wanted` descriptors, or as many as the system grants; a limit that is
+/// higher already stays. Processes that are started later inherit the limit.
+pub fn allow_descriptors(wanted: u64) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let granted = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    if limit.current.is_none_or(|current| current >= granted) {
+        return Ok(());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum })?;
+    Ok(())
+}
+
 /// Takes the exit of adopted processes, for as long as it is polled: without it each would stay a
 /// zombie. Children made by [`spawn`] are left to their owner.
 pub async fn reap_orphans() -> io::Result<()> {

@@ -35,6 +35,9 @@ use restart::Itself;
 /// Blocking threads come and go with file and resolver work; idle ones cost memory.
 const BLOCKING_THREADS: usize = 4;
 const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(1);
+/// Enough for all IPC connections and for what components and artifacts need besides; service
+/// managers start programs with 1,024.
+const DESCRIPTORS: u64 = 4096;
 /// How long the end waits for a blocking thread: a resolver without a network can take minutes.
 /// What it was writing is found half-written at the next start, as after a power cut.
 const LAST_WORK: Duration = Duration::from_millis(500);
@@ -157,6 +160,7 @@ async fn serve(arguments: &Arguments, program: Program) -> Result<End, Failure> 
     };
     open_log(&arguments.log_level, &settings.prepare_log_file()?)?;
     marram_os::process::become_subreaper().map_err(Failure::Runtime)?;
+    marram_os::process::allow_descriptors(DESCRIPTORS).map_err(Failure::Runtime)?;
     let reaper = tokio::spawn(marram_os::process::reap_orphans());
     let manager = Arc::new(Notifier::from_environment());
 

@@ -103,17 +103,34 @@ impl<'a> Header<'a> {
 /// Header names and values must fit their length fields and the frame [`MAX_FRAME`]; all of ours
 /// are constants or were received in a frame.
 pub fn encode(out: &mut BytesMut, headers: &[Header<'_>], payload: &[u8]) {
+    let start = out.len();
+    out.reserve(OVERHEAD + headers.iter().map(Header::length).sum::<usize>() + payload.len());
+    encode_head(out, headers, payload.len());
+    out.put_slice(payload);
+    out.put_u32(crc32fast::hash(&out[start..]));
+}
+
+/// Appends one frame up to its payload and gives the checksum that follows the payload, so that a
+/// payload that many are sent need not be copied for each.
+pub(crate) fn encode_around(out: &mut BytesMut, headers: &[Header<'_>], payload: &[u8]) -> u32 {
+    let start = out.len();
+    encode_head(out, headers, payload.len());
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&out[start..]);
+    checksum.update(payload);
+    checksum.finalize()
+}
+
+fn encode_head(out: &mut BytesMut, headers: &[Header<'_>], payload_length: usize) {
     let headers_length: usize = headers.iter().map(Header::length).sum();
-    let total = OVERHEAD + headers_length + payload.len();
+    let total = OVERHEAD + headers_length + payload_length;
     debug_assert!(total <= MAX_FRAME, "frame of {total} bytes");
     let start = out.len();
-    out.reserve(total);
+    out.reserve(PRELUDE + headers_length);
     out.put_u32(total as u32);
     out.put_u32(headers_length as u32);
     out.put_u32(crc32fast::hash(&out[start..]));
     for header in headers {
         header.write(out);
     }
-    out.put_slice(payload);
-    out.put_u32(crc32fast::hash(&out[start..]));
 }

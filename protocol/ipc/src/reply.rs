@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::encoding::to_json;
 use crate::error::IpcError;
-use crate::frame::{EmittedValue, Frame, Header, HeaderValue, encode};
+use crate::frame::{EmittedValue, Frame, Header, HeaderValue, encode, encode_around};
 use crate::message::{
     CONNECTION_ACCEPTED, CONTENT_TYPE, JSON, MESSAGE_FLAGS, MESSAGE_TYPE, MessageType,
     SERVICE_MODEL_TYPE, STREAM_ID, TERMINATE_STREAM,
@@ -27,6 +27,12 @@ pub fn response(out: &mut BytesMut, stream: i32, operation: Operation, payload: 
 /// Sends an event of the shape `event_type` ([`Operation::event_type`]) on an open stream.
 pub fn event(out: &mut BytesMut, stream: i32, event_type: &str, payload: &[u8]) {
     with_model(out, stream, (MessageType::Application, 0), event_type, payload);
+}
+
+/// [`event`] without its payload: writes what comes before it and gives what comes after it.
+pub fn event_around(out: &mut BytesMut, stream: i32, event_type: &str, payload: &[u8]) -> [u8; 4] {
+    let headers = model_headers(stream, (MessageType::Application, 0), event_type);
+    encode_around(out, &headers, payload).to_be_bytes()
 }
 
 /// Answers a request with an error and ends its stream.
@@ -74,19 +80,26 @@ pub(crate) fn protocol_error(out: &mut BytesMut, message: &str) {
 fn with_model(
     out: &mut BytesMut,
     stream: i32,
-    (kind, flags): (MessageType, i32),
+    kind: (MessageType, i32),
     model_type: &str,
     payload: &[u8],
 ) {
+    encode(out, &model_headers(stream, kind, model_type), payload);
+}
+
+fn model_headers(
+    stream: i32,
+    (kind, flags): (MessageType, i32),
+    model_type: &str,
+) -> [Header<'_>; 5] {
     let [kind, flags, stream] = routing(kind, flags, stream);
-    let headers = [
+    [
         Header::string(CONTENT_TYPE, JSON),
         Header::string(SERVICE_MODEL_TYPE, model_type),
         kind,
         flags,
         stream,
-    ];
-    encode(out, &headers, payload);
+    ]
 }
 
 /// The three headers that every frame has.

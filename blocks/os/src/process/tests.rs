@@ -187,3 +187,18 @@ async fn a_bound_child_is_asked_to_end_and_then_killed() {
     child.kill();
     assert_eq!(child.wait().await.unwrap(), Exit::Signal(9));
 }
+
+#[test]
+fn descriptors_are_allowed_as_far_as_the_system_grants_and_never_fewer() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let soft = || getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(512), maximum }).unwrap();
+    allow_descriptors(600).unwrap();
+    assert_eq!(soft(), 600);
+    allow_descriptors(512).unwrap();
+    assert_eq!(soft(), 600);
+    allow_descriptors(u64::MAX).unwrap();
+    assert_eq!(soft(), maximum.unwrap_or(u64::MAX));
+}

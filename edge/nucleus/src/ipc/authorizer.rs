@@ -65,6 +65,13 @@ struct Cache {
     components: HashMap<ComponentName, Arc<Rules>>,
 }
 
+/// A decision that was for the asker, with the generation of rules that it is of.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    generation: u64,
+    resource: String,
+}
+
 /// What one component may do.
 #[derive(Debug, Default)]
 struct Rules {
@@ -112,6 +119,28 @@ impl Authorizer {
             "Principal {component} is not authorized to perform {}:{name} on resource {resource}",
             service.id()
         )))
+    }
+
+    /// [`Authorizer::authorize`] for a caller that asks about one resource again and again: a
+    /// decision holds until some component's rules change. `last` is one component's and one
+    /// operation's.
+    pub(super) fn authorize_again(
+        &self,
+        component: &ComponentName,
+        service: Service,
+        operation: Operation,
+        resource: &str,
+        last: &mut Option<Allowed>,
+    ) -> Result<(), IpcError> {
+        // Read before the rules are: a change in between makes the decision count as old.
+        let generation = self.cache.read().unwrap_or_else(PoisonError::into_inner).generation;
+        let holds = |last: &Allowed| last.generation == generation && last.resource == resource;
+        if last.as_ref().is_some_and(holds) {
+            return Ok(());
+        }
+        self.authorize(component, service, operation, resource)?;
+        *last = Some(Allowed { generation, resource: resource.to_owned() });
+        Ok(())
     }
 
     /// Forgets what has changed for as long as it is polled; ends with the store.

@@ -7,11 +7,15 @@
 //! client has read half of it. So a slow subscriber costs a publisher one delay, not one for each
 //! message, and never another subscriber's events.
 //!
+//! An event is one [`Bytes`] whoever gets it: lanes hold references to it, and so does [`Unsent`],
+//! what is on its way to one client.
+//!
 //! A stream's response always goes out before its events: its lane is closed until the response is
 //! queued, and replies go first.
 
 #[cfg(test)]
 mod tests;
+mod unsent;
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
@@ -23,6 +27,8 @@ use marram_ipc::frame::MAX_FRAME;
 use marram_ipc::{IpcError, Operation, reply};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+
+pub(super) use unsent::Unsent;
 
 /// Events that may wait for one stream.
 const LANE_EVENTS: usize = 1024;
@@ -84,7 +90,15 @@ pub(super) enum Push {
 #[derive(Debug, Default)]
 struct Batch {
     replies: BytesMut,
-    events: Vec<(i32, &'static str, Bytes)>,
+    events: Vec<Event>,
+}
+
+/// An event that has got its turn.
+#[derive(Debug)]
+struct Event {
+    stream: i32,
+    event_type: &'static str,
+    payload: Bytes,
 }
 
 impl Outbox {
@@ -242,16 +256,9 @@ impl Outbox {
     }
 
     /// Moves frames to `out`, as many as are worth a write; nothing if nothing waits.
-    pub(super) fn take(&self, out: &mut BytesMut) {
+    pub(super) fn take(&self, out: &mut Unsent) {
         let Batch { replies, events } = self.lock().take_batch();
-        if out.is_empty() {
-            *out = replies;
-        } else {
-            out.unsplit(replies);
-        }
-        for (stream, event_type, payload) in events {
-            reply::event(out, stream, event_type, &payload);
-        }
+        out.frames(replies, events);
         self.drained.notify_waiters();
     }
 }
@@ -278,7 +285,7 @@ impl State {
     }
 
     fn take_batch(&mut self) -> Batch {
-        let mut batch = Batch { replies: self.replies.split(), events: Vec::new() };
+        let mut batch = Batch { replies: std::mem::take(&mut self.replies), events: Vec::new() };
         let mut bytes = batch.replies.len();
         while bytes < BATCH_BYTES
             && let Some(stream) = self.turns.pop_front()
@@ -292,7 +299,8 @@ impl State {
                 lane.bytes -= event.len();
                 self.event_bytes -= event.len();
                 bytes += event.len() + EVENT_OVERHEAD;
-                batch.events.push((stream, lane.event_type, event));
+                let event_type = lane.event_type;
+                batch.events.push(Event { stream, event_type, payload: event });
             }
             if lane.is_lagging && lane.events.len() <= LANE_EVENTS / 2 {
                 lane.is_lagging = false;

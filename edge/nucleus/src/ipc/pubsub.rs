@@ -150,7 +150,7 @@ impl PubSub {
         let mut event = Bytes::new();
         let mut slow = Vec::new();
         let subscriptions = self.subscriptions.read().unwrap_or_else(PoisonError::into_inner);
-        subscriptions.visit_matches(&format!("/{topic}"), &mut |subscribers| {
+        subscriptions.visit_matches(&["/", topic].concat(), &mut |subscribers| {
             for (_, subscriber) in subscribers {
                 if !subscriber.gets_own_messages && subscriber.component == *publisher {
                     continue;

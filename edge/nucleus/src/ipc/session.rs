@@ -25,8 +25,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::authorizer::Allowed;
 use super::cli;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Unsent};
 use super::pubsub::LocalFilter;
 use super::server::Shared;
 use answers::Answer;
@@ -38,9 +39,7 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest wait for a refused client to close first, so that it sees the refusal.
 const DENIAL_DEADLINE: Duration = Duration::from_secs(1);
 /// Room that each read of the socket gets, in bytes.
-const READ_BYTES: usize = 16 * 1024;
-/// A write buffer of more bytes is given back when it is empty.
-const KEPT_WRITE_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 /// Requests of one client that may wait for the cloud at the same time.
 const MAX_PENDING: usize = 256;
 /// Longest wait of a further one for one of those to be answered.
@@ -87,13 +86,14 @@ pub(super) async fn serve(mut socket: UnixStream, server: Arc<Shared>, id: u64) 
         outbox: outbox.clone(),
         connection: ServerConnection::new(),
         component: None,
+        allowed_publish: None,
         subscriptions: HashMap::new(),
         pending: JoinSet::new(),
         updates: JoinSet::new(),
         watches: JoinSet::new(),
     };
     let (mut reader, mut writer) = socket.split();
-    let mut unsent = BytesMut::new();
+    let mut unsent = Unsent::default();
     let end = tokio::select! {
         end = session.read(&mut reader) => end,
         end = write(&outbox, &mut writer, &mut unsent) => end,
@@ -115,14 +115,21 @@ async fn wait_for_close(reader: &mut ReadHalf<'_>, deadline: Instant) {
     while matches!(timeout_at(deadline, reader.read(&mut ignored)).await, Ok(Ok(1..))) {}
 }
 
+/// Waits for bytes, and only then makes room for them: a client that says nothing costs no buffer.
+async fn read_some(reader: &mut ReadHalf<'_>, input: &mut BytesMut) -> io::Result<usize> {
+    if input.is_empty() {
+        *input = BytesMut::new();
+    }
+    reader.readable().await?;
+    input.reserve(READ_BYTES);
+    reader.read_buf(input).await
+}
+
 /// Sends what is queued, for ever.
-async fn write(outbox: &Outbox, writer: &mut WriteHalf<'_>, unsent: &mut BytesMut) -> EndSession {
+async fn write(outbox: &Outbox, writer: &mut WriteHalf<'_>, unsent: &mut Unsent) -> EndSession {
     loop {
         outbox.take(unsent);
         if unsent.is_empty() {
-            if unsent.capacity() > KEPT_WRITE_BYTES {
-                *unsent = BytesMut::new();
-            }
             outbox.filled().await;
             continue;
         }
@@ -145,6 +152,8 @@ struct Session {
     /// What the component proved itself with; empty for people, whose tokens die with the nucleus.
     token: String,
     token_deaths: watch::Receiver<()>,
+    /// The decision of the last publish.
+    allowed_publish: Option<Allowed>,
     subscriptions: HashMap<i32, Subscription>,
     /// Requests that wait for the cloud; each yields its stream if that ended with an error.
     pending: JoinSet<Option<i32>>,
@@ -169,10 +178,8 @@ impl Session {
         let connect_deadline = Instant::now() + CONNECT_DEADLINE;
         loop {
             self.outbox.room_for_replies().await;
-            let input = self.connection.input();
-            input.reserve(READ_BYTES);
             tokio::select! {
-                read = reader.read_buf(input) => match read {
+                read = read_some(reader, self.connection.input()) => match read {
                     Ok(0) => return EndSession::ClosedByClient,
                     Ok(_) => {}
                     Err(error) => return EndSession::Read(error),

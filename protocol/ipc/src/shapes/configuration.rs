@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::encoding::{Timestamp, to_json};
+use crate::error::IpcError;
+use crate::operation::Operation;
+use crate::shapes::parse;
 
 /// Reads a component's configuration.
 #[derive(Debug, Deserialize)]
@@ -13,6 +16,13 @@ pub struct GetConfigurationRequest {
     pub component_name: Option<String>,
     /// Where below `configuration`; all of it by default.
     pub key_path: Option<Vec<String>>,
+}
+
+impl GetConfigurationRequest {
+    /// [`parse`], compiled in this crate as [`crate::shapes::PublishToTopicRequest::parse`] is.
+    pub fn parse(payload: &[u8]) -> Result<Self, IpcError> {
+        parse(Operation::GetConfiguration, payload)
+    }
 }
 
 /// The answer to [`GetConfigurationRequest`].

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::encoding::{is_base64, push_compact_json, push_json_string};
 use crate::error::IpcError;
+use crate::operation::Operation;
+use crate::shapes::parse;
 
 /// Publishes a message to the device's components.
 #[derive(Debug, Deserialize)]
@@ -22,6 +24,14 @@ pub struct PublishToTopicRequest<'a> {
     /// What; required.
     #[serde(borrow)]
     pub publish_message: Option<PublishMessage<'a>>,
+}
+
+impl<'a> PublishToTopicRequest<'a> {
+    /// [`parse`], compiled in this crate: a device's executable is optimised for size but for the
+    /// crates that every message passes.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, IpcError> {
+        parse(Operation::PublishToTopic, payload)
+    }
 }
 
 /// A union: exactly one member must be there.
@@ -128,8 +138,6 @@ pub enum ReceiveMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::Operation;
-    use crate::shapes::parse;
 
     fn publish(json: &str) -> Result<Bytes, IpcError> {
         let request: PublishToTopicRequest<'_> = parse(Operation::PublishToTopic, json.as_bytes())?;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::{Buf, BufMut};
 use marram_ipc::client::{ClientConnection, Message};
 use serde_json::json;
 
@@ -24,11 +25,12 @@ fn drain(outbox: &Outbox, streams: i32) -> Vec<Message> {
         client.request(SUBSCRIBE, &json!({}));
     }
     loop {
-        let before = client.input().len();
-        outbox.take(client.input());
-        if client.input().len() == before {
+        let mut unsent = Unsent::default();
+        outbox.take(&mut unsent);
+        if unsent.is_empty() {
             break;
         }
+        client.input().put(unsent);
     }
     std::iter::from_fn(|| client.next_message().unwrap()).collect()
 }
@@ -133,7 +135,7 @@ async fn delivery_waits_for_room_but_not_for_ever() {
     let reader = outbox.clone();
     let reading = async move {
         tokio::time::sleep(Duration::from_millis(400)).await;
-        reader.take(&mut BytesMut::new());
+        reader.take(&mut Unsent::default());
     };
     let event = numbered(1);
     tokio::join!(outbox.deliver(1, &event, deadline), reading);
@@ -146,4 +148,34 @@ async fn delivery_waits_for_room_but_not_for_ever() {
     let began = Instant::now();
     outbox.deliver(1, &event, Instant::now() + Duration::from_secs(1)).await;
     assert_eq!(began.elapsed(), Duration::ZERO, "a lagging stream costs nobody a second delay");
+}
+
+#[test]
+fn a_large_event_is_in_memory_once_for_all_its_streams() {
+    let outbox = outbox(3);
+    let large = Bytes::from(vec![b'7'; 50_000]);
+    for stream in 1..=3 {
+        outbox.push(stream, &large);
+    }
+    let mut unsent = Unsent::default();
+    // What is taken goes behind what is left of the batch before.
+    outbox.take(&mut unsent);
+    outbox.take(&mut unsent);
+    let mut slices = [std::io::IoSlice::new(&[]); 16];
+    let filled = unsent.chunks_vectored(&mut slices);
+    let shared = slices[..filled].iter().filter(|slice| slice.as_ptr() == large.as_ptr());
+    assert_eq!(shared.count(), 3, "each stream's frame has the payload itself");
+    let mut client = ClientConnection::new();
+    for _ in 0..3 {
+        client.request(SUBSCRIBE, &json!({}));
+    }
+    // A socket takes any number of bytes at a time.
+    for piece in [1, 299, 50_000, 3, usize::MAX] {
+        let piece = piece.min(unsent.remaining());
+        client.input().put(unsent.copy_to_bytes(piece));
+    }
+    let messages: Vec<Message> = std::iter::from_fn(|| client.next_message().unwrap()).collect();
+    for stream in 1..=3 {
+        assert_eq!(events(&messages, stream), [large.clone()]);
+    }
 }

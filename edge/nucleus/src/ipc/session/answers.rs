@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use marram_ipc::reply::EMPTY;
-use marram_ipc::shapes::{self, PublishToTopicRequest, SubscribeToTopicRequest};
+use marram_ipc::shapes::{
+    self, GetConfigurationRequest, PublishToTopicRequest, SubscribeToTopicRequest,
+};
 use marram_ipc::{IpcError, Operation};
 use marram_model::ComponentName;
 use tokio::time::timeout;
@@ -51,7 +53,7 @@ impl Session {
                 self.subscribe_to_cloud(component, stream, payload).await
             }
             Operation::GetConfiguration => {
-                let request = shapes::parse(operation, payload)?;
+                let request = GetConfigurationRequest::parse(payload)?;
                 let response = configuration::get(&self.server.config, component, &request)?;
                 Ok(Answer::Now(response.into()))
             }
@@ -122,9 +124,10 @@ impl Session {
         payload: &[u8],
     ) -> Result<Answer, IpcError> {
         let operation = Operation::PublishToTopic;
-        let request: PublishToTopicRequest<'_> = shapes::parse(operation, payload)?;
+        let request = PublishToTopicRequest::parse(payload)?;
+        let (server, allowed) = (&self.server, &mut self.allowed_publish);
         let (topic, body) = pubsub::check_publish(&request, |topic| {
-            self.server.authorizer.authorize(component, Service::PubSub, operation, topic)
+            server.authorizer.authorize_again(component, Service::PubSub, operation, topic, allowed)
         })?;
         self.server.pubsub.publish(component, topic, body).await;
         Ok(Answer::empty())
