@@ -150,7 +150,8 @@ fn at_fixed_rate(
     let mut histogram = histogram()?;
     let mut arrived = 0;
     while arrived < count {
-        let messages = subscriber.receive()?.messages;
+        let received = subscriber.receive();
+        let messages = received.with_context(|| format!("{arrived} arrived of {count}"))?.messages;
         let now = Instant::now();
         for _ in 0..messages {
             record(&mut histogram, now.saturating_duration_since(start + interval * arrived));

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::encoding::{is_base64, push_compact_json, push_json_string};
@@ -19,7 +19,7 @@ use crate::shapes::parse;
 #[serde(rename_all = "camelCase")]
 pub struct PublishToTopicRequest<'a> {
     /// Where to; required.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_text")]
     pub topic: Option<Cow<'a, str>>,
     /// What; required.
     #[serde(borrow)]
@@ -53,8 +53,18 @@ struct JsonMessage<'a> {
 
 #[derive(Debug, Deserialize)]
 struct BinaryMessage<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_text")]
     message: Option<Cow<'a, str>>,
+}
+
+/// Text that is borrowed where it has no escapes: inside an `Option`, serde copies a `Cow` always.
+fn optional_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Cow<'de, str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    Ok(Option::<Text<'_>>::deserialize(deserializer)?.map(|Text(text)| text))
 }
 
 /// A message that may be delivered.
@@ -154,6 +164,15 @@ mod tests {
         let binary = r#"{"topic":"t","publishMessage":{"binaryMessage":{"message":"aGk="},"jsonMessage":null}}"#;
         let event = r#"{"binaryMessage":{"message":"aGk=","context":{"topic":"t"}}}"#;
         assert_eq!(publish(binary).unwrap(), event);
+    }
+
+    #[test]
+    fn a_message_is_not_copied_while_it_is_read() {
+        let json = r#"{"topic":"t","publishMessage":{"binaryMessage":{"message":"aGk="}}}"#;
+        let request = PublishToTopicRequest::parse(json.as_bytes()).unwrap();
+        assert!(matches!(request.topic, Some(Cow::Borrowed("t"))));
+        let message = request.publish_message.unwrap().binary_message.unwrap().message;
+        assert!(matches!(message, Some(Cow::Borrowed("aGk="))));
     }
 
     #[test]
