@@ -3,7 +3,7 @@
 //! A child leads its own process group. What it starts belongs to its [`Tree`], also what has left
 //! the group (`setsid`) or lost its parent: such a process is still a descendant of the runtime
 //! once [`become_subreaper`] was called, and still carries the environment variable that names its
-//! tree ([`Spawn::tree_variable`]).
+//! tree ([`Spawn::tree_variable`]), or at least stands in the folder that the tree began in.
 
 mod bound;
 mod leftovers;
@@ -155,7 +155,7 @@ pub fn spawn(what: Spawn) -> Result<Child, SpawnProcess> {
         tokio::spawn(lines::read(stdout, Output::Stdout, sender.clone())),
         tokio::spawn(lines::read(stderr, Output::Stderr, sender)),
     ];
-    Ok(Child { inner, tree: Tree::new(pid, mark), lines, readers })
+    Ok(Child { inner, tree: Tree::new(pid, mark, &what.cwd), lines, readers })
 }
 
 impl Child {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,9 +31,19 @@ pub struct Tree {
 #[derive(Debug)]
 struct Shared {
     pid: u32,
-    /// `NAME=value` as it stands in a descendant's environment.
-    mark: Option<Vec<u8>>,
+    /// What tells the tree's processes that lost their parent.
+    mark: Option<Mark>,
     leader_ended: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Mark {
+    /// `NAME=value` as it stands in a descendant's environment.
+    variable: Vec<u8>,
+    /// Bytes of `NAME=` in it.
+    name_length: usize,
+    /// The folder that the tree began in.
+    folder: PathBuf,
 }
 
 /// How a tree came to its end.
@@ -49,8 +60,12 @@ pub enum Stopped {
 }
 
 impl Tree {
-    pub(super) fn new(pid: u32, mark: Option<(OsString, OsString)>) -> Self {
-        let mark = mark.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+    pub(super) fn new(pid: u32, mark: Option<(OsString, OsString)>, folder: &Path) -> Self {
+        let mark = mark.map(|(name, value)| Mark {
+            variable: [name.as_bytes(), b"=", value.as_bytes()].concat(),
+            name_length: name.len() + 1,
+            folder: folder.canonicalize().unwrap_or_else(|_| folder.to_owned()),
+        });
         Self { shared: Arc::new(Shared { pid, mark, leader_ended: AtomicBool::new(false) }) }
     }
 
@@ -79,7 +94,14 @@ impl Tree {
         }
         if let Some(mark) = mark {
             let strays: Vec<u32> = table::below(&table, own);
-            members.extend(strays.into_iter().filter(|stray| carries(*stray, mark)));
+            members.extend(strays.into_iter().filter(|stray| mark.is_on(*stray)));
+            let orphans = table.iter().filter(|entry| entry.parent == own && !entry.is_zombie);
+            for orphan in orphans.filter(|orphan| !owned().contains(&orphan.pid)) {
+                if mark.was_on(orphan.pid) {
+                    members.insert(orphan.pid);
+                    members.extend(table::below(&table, orphan.pid));
+                }
+            }
         }
         members.remove(&own);
         let is_alive = |entry: &&Entry| members.contains(&entry.pid) && !entry.is_zombie;
@@ -218,9 +240,30 @@ fn to_pid(pid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
-/// Whether a process was started with this variable. Unreadable for another user's process unless
-/// this one is root.
-fn carries(pid: u32, mark: &[u8]) -> bool {
-    let Ok(environ) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
-    environ.split(|byte| *byte == 0).any(|variable| variable == mark)
+impl Mark {
+    /// Whether a process was started with it.
+    fn is_on(&self, pid: u32) -> bool {
+        variables(pid).any(|variable| variable == self.variable)
+    }
+
+    /// Whether a process without parent that cleared its environment (`env -i`, `sudo`) still
+    /// stands in the tree's folder. Where the tree began at the root, everybody does.
+    fn was_on(&self, pid: u32) -> bool {
+        let name = &self.variable[..self.name_length];
+        let stands_there = || {
+            let folder = std::fs::read_link(format!("/proc/{pid}/cwd"));
+            folder.is_ok_and(|folder| folder.starts_with(&self.folder))
+        };
+        self.folder.parent().is_some()
+            && stands_there()
+            && !variables(pid).any(|variable| variable.starts_with(name))
+    }
+}
+
+/// The environment that a process was started with. Unreadable, and as if empty, for another
+/// user's process unless this one is root.
+fn variables(pid: u32) -> impl Iterator<Item = Vec<u8>> {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let variables: Vec<Vec<u8>> = environ.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+    variables.into_iter()
 }

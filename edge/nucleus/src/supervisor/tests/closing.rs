@@ -64,6 +64,24 @@ async fn daemon_that_lost_its_parent_ends_with_its_component() {
 }
 
 #[tokio::test]
+async fn daemon_that_cleared_its_environment_too_ends_with_its_component() {
+    let device = Device::new().await;
+    let daemon = "env -i setsid sh -c 'echo $$ > daemon; exec sleep 1000' > /dev/null 2>&1 &";
+    let specs = ["c", "d"].map(|component| spec(component, json!({"startup": daemon})));
+    device.apply(specs);
+    for component in ["c", "d"] {
+        until("the daemon", || device.read(component, "daemon").ends_with('\n')).await;
+        device.wait_for(component, ComponentState::Running).await;
+    }
+    let (daemon, other) = (device.read("c", "daemon"), device.read("d", "daemon"));
+    device.supervisor.remove([name("c")]).await;
+    assert!(!is_alive(&daemon));
+    assert!(is_alive(&other), "it belongs to another component");
+    device.supervisor.remove([name("d")]).await;
+    assert!(!is_alive(&other));
+}
+
+#[tokio::test]
 async fn component_applied_again_while_it_goes_stays() {
     let device = Device::new().await;
     let c = spec("c", json!({"run": "sleep 1000", "shutdown": "sleep 0.2"}));
