@@ -100,18 +100,19 @@ async fn stop_kills_what_ignores_sigterm_with_its_children() {
 }
 
 #[tokio::test]
-async fn tree_that_forks_faster_than_it_can_be_looked_at_is_ended() {
-    become_subreaper().unwrap();
-    let reaper = tokio::spawn(reap_orphans());
-    // Each copy starts the next and ends: no process lives long enough to be signalled by its id.
-    let script = "hop() { hop & exit; }; hop & hop & echo up; sleep 600";
-    let mut child = spawn(shell(script)).unwrap();
+async fn processes_that_came_after_the_look_are_signalled_with_their_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "echo up; while [ ! -e go ]; do sleep 0.01; done; sleep 600 & echo $!; wait";
+    let mut child = spawn(Spawn { cwd: folder.path().into(), ..shell(script) }).unwrap();
     assert_eq!(line(&mut child).await, "up");
     let tree = child.tree();
-    let (stopped, _) = tokio::join!(tree.stop(PATIENCE), child.wait());
-    assert!(matches!(stopped, Stopped::Gracefully | Stopped::Killed), "{stopped:?}");
-    assert_eq!(tree.members(), Vec::<u32>::new());
-    reaper.abort();
+    let seen = tree.living();
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    let late: u32 = line(&mut child).await.parse().unwrap();
+    assert!(seen.iter().all(|entry| entry.pid != late) && is_alive(late));
+    tree.send(&seen, rustix::process::Signal::TERM);
+    until("the late one has ended", || !is_alive(late)).await;
+    child.wait().await.unwrap();
 }
 
 #[tokio::test]

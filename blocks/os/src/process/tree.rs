@@ -79,7 +79,7 @@ impl Tree {
         self.living().into_iter().map(|entry| entry.pid).collect()
     }
 
-    fn living(&self) -> Vec<Entry> {
+    pub(super) fn living(&self) -> Vec<Entry> {
         let table = table::read();
         let Shared { pid, mark, .. } = &*self.shared;
         let (pid, own) = (*pid, std::process::id());
@@ -153,7 +153,7 @@ impl Tree {
 
     /// Sends to each process once. Groups that the tree leads get it as one: a process that forks
     /// and ends faster than the process table is read is never met alone.
-    fn send(&self, living: &[Entry], signal: Signal) {
+    pub(super) fn send(&self, living: &[Entry], signal: Signal) {
         let leads =
             |group: u32| group == self.shared.pid || living.iter().any(|entry| entry.pid == group);
         let groups: BTreeSet<u32> =

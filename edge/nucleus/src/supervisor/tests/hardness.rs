@@ -25,8 +25,9 @@ async fn until_alone() {
 async fn fork_storm_ends_with_its_component() {
     let device = Device::new().await;
     let reaper = tokio::spawn(reap_orphans());
-    // Each copy starts the next and ends, faster than the process table can be read.
-    let storm = "hop() { hop & exit; }; hop & hop & touch up; sleep 1000";
+    // Each starts the next and ends, faster than the process table can be read.
+    let storm = "echo '[ $1 -gt 0 ] && sh ./hop $(($1-1)) & exit' > hop; \
+                 for i in 1 2 3; do sh ./hop 2000 & done; touch up; sleep 1000";
     device.apply([spec("storm", json!({"run": storm}))]);
     until("the storm", || device.file("storm", "up").exists()).await;
     let other = device.settle([spec("other", json!({"startup": "exit 0"}))]).await;
