@@ -53,7 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             groups: arguments.group.clone(),
             root: arguments.root.clone(),
             allowed_topics: arguments.allow_topic.clone(),
-            default_user: arguments.default_user.clone().or_else(default_user),
+            default_user: arguments
+                .default_user
+                .clone()
+                .or_else(marramd::install::default_component_user),
         },
     ))?;
     println!("{}", arguments.root.join("config/config.yaml").display());
@@ -68,15 +71,6 @@ pub(crate) struct Device {
     pub(crate) root: PathBuf,
     pub(crate) allowed_topics: Vec<String>,
     pub(crate) default_user: Option<String>,
-}
-
-/// The user for components when none is named: only root needs one.
-pub(crate) fn default_user() -> Option<String> {
-    marram_os::user::is_root().then(|| {
-        let greengrass = "ggc_user:ggc_group";
-        let exists = marram_os::user::resolve(greengrass).is_ok();
-        if exists { greengrass } else { "nobody" }.to_owned()
-    })
 }
 
 /// Makes the device in the cloud and writes its files.

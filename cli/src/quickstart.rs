@@ -117,7 +117,7 @@ fn device(root: &Path) -> Device {
         groups: vec![GROUP.to_owned()],
         root: root.to_owned(),
         allowed_topics: vec!["*".to_owned()],
-        default_user: provision::default_user(),
+        default_user: marramd::install::default_component_user(),
     }
 }
 

@@ -41,14 +41,19 @@ pub fn default_root() -> Option<PathBuf> {
     Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share/marram/core"))
 }
 
+/// A root folder as it was given, absolute.
+pub(crate) fn absolute_root(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    let root = match given {
+        Some(root) => root.clone(),
+        None => default_root().ok_or(Failure::NoHome)?,
+    };
+    std::path::absolute(&root).map_err(|source| Failure::Root { root, source })
+}
+
 impl Arguments {
     /// The root folder, absolute: components get it as it is.
     pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
-        let root = match &self.root {
-            Some(root) => root.clone(),
-            None => default_root().ok_or(Failure::NoHome)?,
-        };
-        std::path::absolute(&root).map_err(|source| Failure::Root { root, source })
+        absolute_root(self.root.as_ref())
     }
 
     /// The words that make another `marramd` run as this one does.

@@ -11,7 +11,7 @@ use marram_os::file::WriteFile;
 use marram_telemetry::{Chain, InitTelemetry, OpenLog};
 
 /// Bad arguments or configuration (`sysexits.h`: EX_USAGE).
-const USAGE: u8 = 64;
+pub(crate) const USAGE: u8 = 64;
 /// Something needed is not available (`sysexits.h`: EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 

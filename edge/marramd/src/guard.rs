@@ -150,6 +150,7 @@ impl Guard<'_> {
         let mut child = BoundChild::spawn(self.program, self.words, environment(&socket))
             .map_err(WatchTrial::Spawn)?;
         let end = Instant::now() + self.deadline;
+        let watchdog = crate::watchdog_period();
         let mut was_up = false;
         loop {
             tokio::select! {
@@ -163,6 +164,10 @@ impl Guard<'_> {
                 _ = &mut *asked => {
                     let exit = stop(&mut child).await.map_err(WatchTrial::Wait)?;
                     return Ok(Outcome::Stopped(exit));
+                }
+                // Once it is up, its own signs of life are passed on.
+                () = sleep(watchdog.unwrap_or(self.deadline)), if !was_up && watchdog.is_some() => {
+                    manager.notify(notify::ALIVE);
                 }
                 () = sleep_until(end), if !was_up => {
                     tracing::error!(deadline = ?self.deadline, "the new nucleus is not up in time");

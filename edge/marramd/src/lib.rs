@@ -5,6 +5,7 @@
 mod arguments;
 mod failure;
 mod guard;
+pub mod install;
 mod launch;
 mod ready;
 mod restart;
@@ -200,14 +201,18 @@ fn inherited() -> BTreeMap<String, String> {
         .collect()
 }
 
+fn watchdog_period() -> Option<Duration> {
+    let variable = |name: &str| std::env::var(name).ok();
+    notify::watchdog_period(
+        variable(notify::WATCHDOG_VARIABLE).as_deref(),
+        variable(notify::WATCHDOG_PID_VARIABLE).as_deref(),
+    )
+}
+
 /// Signs of life, if the service manager wants them. They come from the loop that does all the
 /// work, so that they stop when it does.
 fn feed_watchdog(manager: Arc<Notifier>) -> Option<tokio::task::JoinHandle<()>> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let period = notify::watchdog_period(
-        variable(notify::WATCHDOG_VARIABLE).as_deref(),
-        variable(notify::WATCHDOG_PID_VARIABLE).as_deref(),
-    )?;
+    let period = watchdog_period()?;
     Some(tokio::spawn(async move {
         loop {
             manager.notify(notify::ALIVE);

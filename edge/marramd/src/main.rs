@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// The core device's runtime: installs, runs and updates components.
 #[derive(Debug, Parser)]
@@ -14,13 +14,25 @@ use clap::Parser;
                   device, which a bootstrap step asked for\n\
                   A device is made with:  marram core provision --help"
 )]
+#[command(args_conflicts_with_subcommands = true)]
 struct Program {
     #[command(flatten)]
     arguments: marramd::Arguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lay a device's root folder out, put this program into it, and make it a service
+    Install(marramd::install::Arguments),
 }
 
 fn main() -> ExitCode {
     match Program::try_parse() {
+        Ok(Program { command: Some(Command::Install(arguments)), .. }) => {
+            marramd::install::run(&arguments)
+        }
         Ok(program) => marramd::run(program.arguments),
         Err(error) => {
             let is_error = error.use_stderr();

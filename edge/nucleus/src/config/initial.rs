@@ -90,6 +90,11 @@ pub enum SchemaProblem {
 }
 
 impl InitialConfig {
+    /// Its content.
+    pub fn into_value(self) -> Value {
+        self.value
+    }
+
     /// Reads and checks the YAML file at `path`.
     pub fn read(path: &Path) -> Result<Self, ReadInitialConfig> {
         let failed = |source| ReadInitialConfig::Read { path: path.to_owned(), source };
