@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use marram_os::file::{self, WriteFile};
 use tracing::warn;
@@ -17,6 +18,11 @@ pub use recover::{Cost, Damage};
 const MODE: u32 = 0o600;
 /// Marks a snapshot file and its format.
 const SNAPSHOT_MAGIC: &[u8; 8] = b"MARRAMS1";
+
+/// Half a second in all, for a holder that is about to end: the thread that wrote last lets go a
+/// moment after whoever waited for it has gone on.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// An open journal. One process at a time may hold it.
 #[derive(Debug)]
@@ -275,11 +281,14 @@ fn take_lock(folder: &Path) -> Result<File, OpenJournal> {
         .mode(MODE)
         .open(&path)
         .map_err(|source| failed("open", &path, source))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenJournal::InUse { folder: folder.to_path_buf() }),
-        Err(TryLockError::Error(source)) => Err(failed("lock", &path, source)),
+    for _ in 0..LOCK_ATTEMPTS {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => return Err(failed("lock", &path, source)),
+        }
     }
+    Err(OpenJournal::InUse { folder: folder.to_path_buf() })
 }
 
 /// Opens a log for appending after its first `valid` bytes and cuts off what follows them.

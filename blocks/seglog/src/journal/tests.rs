@@ -92,6 +92,18 @@ fn second_opener_is_refused_while_the_first_lives() {
 }
 
 #[test]
+fn a_holder_that_is_about_to_end_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = Journal::open(dir.path()).unwrap();
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(LOCK_PAUSE);
+        drop(first);
+    });
+    assert!(Journal::open(dir.path()).is_ok());
+    ending.join().unwrap();
+}
+
+#[test]
 fn too_long_a_record_is_refused_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, _) = Journal::open(dir.path()).unwrap();
