@@ -163,13 +163,14 @@ fn at_fixed_rate(
     Ok(histogram)
 }
 
+/// Gives the client back: closing it with answers unread would lose what the server has not read.
 fn publish(
     mut client: Client,
     message: &Prepared,
     start: Instant,
     interval: Duration,
     count: u32,
-) -> Result<()> {
+) -> Result<Client> {
     client.socket.set_nonblocking()?;
     let mut scratch = vec![0; 64 * 1024];
     let mut out = BytesMut::new();
@@ -182,7 +183,7 @@ fn publish(
         }
         send(&mut client, &mut out, &mut scratch)?;
     }
-    Ok(())
+    Ok(client)
 }
 
 /// Sends all, taking the answers meanwhile.
