@@ -268,11 +268,11 @@ fn log_path(folder: &Path, generation: u64) -> PathBuf {
     folder.join(format!("log.{generation}"))
 }
 
-fn failed(action: &'static str, path: &Path, source: io::Error) -> OpenJournal {
+pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> OpenJournal {
     OpenJournal::Io { action, path: path.to_path_buf(), source }
 }
 
-fn take_lock(folder: &Path) -> Result<File, OpenJournal> {
+pub(crate) fn take_lock(folder: &Path) -> Result<File, OpenJournal> {
     let path = folder.join("lock");
     let lock = OpenOptions::new()
         .write(true)

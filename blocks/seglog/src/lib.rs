@@ -1,4 +1,5 @@
-//! A checksummed append-only log with snapshots: what must not be forgotten.
+//! What must not be forgotten, in checksummed append-only files: a [`Journal`] keeps a state, a
+//! [`Queue`] keeps items until they are removed.
 //!
 //! A [`Journal`] is a folder with one snapshot and one log. State is the snapshot with the log's
 //! records applied in order. The invariant, whatever instruction the power is cut at: after
@@ -11,7 +12,9 @@
 //! damage is told to the owner ([`Damage`]), never passed over.
 
 mod journal;
+mod queue;
 mod record;
 
 pub use journal::{Cost, Damage, Journal, OpenJournal, Recovered, WriteJournal};
+pub use queue::{Queue, QueuedItem};
 pub use record::MAX_RECORD_BYTES;

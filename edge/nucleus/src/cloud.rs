@@ -18,6 +18,6 @@ mod spool;
 pub mod status_publisher;
 
 pub use data_plane::DataPlane;
-pub use link::{CloudLink, LinkEvent, mqtt_options};
+pub use link::{CloudLink, LinkEvent, LinkParts, mqtt_options};
 pub use report::{Delivery, DeploymentStatusUpdate, Undelivered};
 pub use settings::{CloudSettings, ReadIdentity};

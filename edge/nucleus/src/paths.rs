@@ -68,6 +68,12 @@ impl NucleusPaths {
         self.root.join("work").join(component.as_ref())
     }
 
+    /// `work/aws.greengrass.DiskSpooler/`: components' messages to AWS IoT Core that wait, and those
+    /// that were given up.
+    pub fn spool(&self) -> PathBuf {
+        self.root.join("work/aws.greengrass.DiskSpooler")
+    }
+
     /// `logs/`: `greengrass.log` and one file per component.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

@@ -223,6 +223,10 @@ class Core:
         path = self.root / "logs" / f"{component}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def nucleus_log(self):
+        """The nucleus's own log so far."""
+        return self.log("greengrass")
+
     def until_log(self, component, text, timeout_s=30):
         until(lambda: text in self.log(component), f"{component} logs {text!r}", timeout_s)
 

@@ -12,12 +12,15 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use marram_model::jobs::{DEPLOYMENT_NAMESPACE, JobsApi, JobsTopic, Leg, NEXT};
 use marram_model::shadow_topics::{ShadowTopic, ShadowVerb};
 use marram_mqtt_client::{Backoff, Client, Options, Publish, PublishError, QoS, Version};
+use marram_os::clock::SharedClock;
+use marram_telemetry::Chain;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -25,7 +28,8 @@ use super::jobs::JobsListener;
 use super::requests::Requests;
 use super::settings::{CloudSettings, MqttVersion, ReadIdentity};
 use super::shadow::ShadowListener;
-use super::spool::Spool;
+use super::spool::disk::{Disk, OpenedDisk};
+use super::spool::{Limits, Spool};
 use crate::deployment::Source;
 use worker::Work;
 
@@ -63,6 +67,19 @@ pub struct CloudLink {
     _tasks: Arc<Tasks>,
 }
 
+/// What a link works with beside its settings.
+#[derive(Debug)]
+pub struct LinkParts {
+    /// The nucleus's version, which statuses carry.
+    pub nucleus_version: String,
+    /// Takes messages that components subscribed to.
+    pub component_messages: mpsc::Sender<Publish>,
+    /// Where components' messages wait, if the settings say so, and those that are given up stay.
+    pub spool_folder: PathBuf,
+    /// Tells how long messages have waited.
+    pub clock: SharedClock,
+}
+
 #[derive(Debug)]
 struct Tasks(Vec<JoinHandle<()>>);
 
@@ -92,6 +109,11 @@ struct Shared {
     changing_filters: tokio::sync::Mutex<()>,
     spool: Mutex<Spool>,
     spool_filled: Notify,
+    /// `None` where messages wait in memory only.
+    disk: Option<Disk>,
+    /// Where messages that are given up are kept for people.
+    parked_folder: PathBuf,
+    clock: SharedClock,
     max_in_flight: usize,
 }
 
@@ -109,33 +131,35 @@ impl CloudLink {
     /// answer comes behind them.
     pub fn start(
         settings: &CloudSettings,
-        nucleus_version: &str,
-        component_messages: mpsc::Sender<Publish>,
+        parts: LinkParts,
     ) -> Result<(Self, mpsc::Receiver<LinkEvent>), ReadIdentity> {
         let tls = Arc::new(settings.tls(settings.mqtt.alpn())?);
-        Ok(Self::connect(
-            settings,
-            mqtt_options(settings, Some(tls)),
-            nucleus_version,
-            component_messages,
-        ))
+        Ok(Self::connect(settings, mqtt_options(settings, Some(tls)), parts))
     }
 
     fn connect(
         settings: &CloudSettings,
         options: Options,
-        nucleus_version: &str,
-        component_messages: mpsc::Sender<Publish>,
+        parts: LinkParts,
     ) -> (Self, mpsc::Receiver<LinkEvent>) {
         let mqtt = &settings.mqtt;
         let (client, mqtt_events) = Client::start(options);
         let (events, events_out) = mpsc::channel(EVENTS);
         let (work, work_out) = mpsc::channel(WORK);
-        let spool = Spool::new(mqtt.spool_bytes, mqtt.max_message_bytes, mqtt.keep_qos0_offline);
+        let limits = Limits {
+            max_bytes: mqtt.spool.max_bytes,
+            keep_qos0_offline: mqtt.spool.keep_qos0_offline,
+            max_retries: mqtt.spool.max_retries,
+        };
+        let opened = mqtt.spool.is_on_disk.then(|| open_disk(&parts.spool_folder)).flatten();
+        let (disk, kept, queue) = match opened {
+            Some(OpenedDisk { disk, queue, kept }) => (Some(disk), kept, Some(queue)),
+            None => (None, Vec::new(), None),
+        };
         let shared = Arc::new(Shared {
             client,
             thing: settings.thing.clone(),
-            nucleus_version: nucleus_version.to_owned(),
+            nucleus_version: parts.nucleus_version,
             answer_deadline: mqtt.operation_timeout,
             requests: Requests::default(),
             listeners: Mutex::default(),
@@ -144,15 +168,19 @@ impl CloudLink {
             connected: watch::Sender::new(false),
             component_filters: Mutex::default(),
             changing_filters: tokio::sync::Mutex::default(),
-            spool: Mutex::new(spool),
+            spool: Mutex::new(Spool::new(limits, kept)),
             spool_filled: Notify::new(),
+            disk: disk.clone(),
+            parked_folder: parts.spool_folder.join("parked"),
+            clock: parts.clock,
             max_in_flight: usize::from(mqtt.max_in_flight),
         });
-        let tasks = vec![
-            tokio::spawn(router::run(Arc::clone(&shared), mqtt_events, component_messages)),
+        let mut tasks = vec![
+            tokio::spawn(router::run(Arc::clone(&shared), mqtt_events, parts.component_messages)),
             tokio::spawn(worker::run(Arc::clone(&shared), work_out)),
             tokio::spawn(components::send_spooled(Arc::clone(&shared))),
         ];
+        tasks.extend(disk.zip(queue).map(|(disk, queue)| tokio::spawn(disk.write(queue))));
         (Self { shared, _tasks: Arc::new(Tasks(tasks)) }, events_out)
     }
 
@@ -226,6 +254,18 @@ pub fn mqtt_options(settings: &CloudSettings, tls: Option<Arc<rustls::ClientConf
         reconnect: Backoff { min: mqtt.reconnect.0, max: mqtt.reconnect.1 },
         max_packet_size: max_payload.saturating_add(PACKET_OVERHEAD),
         ..Options::new(mqtt.host.clone(), mqtt.port, settings.thing.clone())
+    }
+}
+
+/// Without its folder the spool is in memory, as in Greengrass: a device that can talk is worth
+/// more than one that cannot start.
+fn open_disk(folder: &Path) -> Option<OpenedDisk> {
+    match Disk::open(&folder.join("queue")) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "messages wait in memory, and not on the disk");
+            None
+        }
     }
 }
 

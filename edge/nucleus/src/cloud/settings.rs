@@ -53,10 +53,21 @@ pub struct MqttSettings {
     pub max_message_bytes: usize,
     /// The shortest and the longest pause between attempts to connect.
     pub reconnect: (Duration, Duration),
-    /// Bytes of components' messages that may wait to be sent.
-    pub spool_bytes: usize,
-    /// Whether components' QoS 0 messages wait for the connection too.
+    /// How components' messages wait to be sent.
+    pub spool: SpoolSettings,
+}
+
+/// `mqtt.spooler`, and `mqtt.maxPublishRetry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolSettings {
+    /// Payload bytes that may wait.
+    pub max_bytes: usize,
+    /// Whether QoS 0 messages wait for the connection too.
     pub keep_qos0_offline: bool,
+    /// Whether messages are kept on the disk.
+    pub is_on_disk: bool,
+    /// How often a message without an answer is sent again; `None` for no limit.
+    pub max_retries: Option<u32>,
 }
 
 impl MqttSettings {
@@ -239,7 +250,6 @@ impl<'a> Keys<'a> {
 
 fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
     let (host, endpoint_port) = host_and_port(data_endpoint);
-    let spooler = mqtt.get("spooler");
     let version = match mqtt.text("version").to_ascii_lowercase().as_str() {
         "mqtt3" => MqttVersion::V311,
         _ => MqttVersion::V5,
@@ -262,11 +272,22 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
             .and_then(|bytes| usize::try_from(bytes.clamp(1, 268_435_456)).ok())
             .unwrap_or(131_072),
         reconnect: reconnect_pauses(&mqtt),
-        spool_bytes: spooler
-            .number("maxSizeInBytes")
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .unwrap_or(2_621_440),
+        spool: spool_settings(&mqtt),
+    }
+}
+
+fn spool_settings(mqtt: &Keys<'_>) -> SpoolSettings {
+    let spooler = mqtt.get("spooler");
+    let max_bytes = spooler.number("maxSizeInBytes").and_then(|bytes| usize::try_from(bytes).ok());
+    let retries = mqtt.get("maxPublishRetry");
+    // -1 means for ever; a number that makes no sense means the default.
+    let is_endless = retries.0.as_i64() == Some(-1) || retries.0.as_str() == Some("-1");
+    let retries = mqtt.number("maxPublishRetry").and_then(|retries| u32::try_from(retries).ok());
+    SpoolSettings {
+        max_bytes: max_bytes.unwrap_or(2_621_440),
         keep_qos0_offline: spooler.flag("keepQos0WhenOffline"),
+        is_on_disk: spooler.text("storageType").eq_ignore_ascii_case("disk"),
+        max_retries: (!is_endless).then(|| retries.unwrap_or(100)),
     }
 }
 

@@ -1,138 +1,219 @@
-//! Components' messages that wait to be sent: in order, and bounded by bytes.
+//! Components' messages that wait to be sent: which goes next, which make room, which are given
+//! up. Pure; what is done with it is in [`disk`], [`parked`] and the link's sender.
+//!
+//! What holds, and is property-tested: messages are sent in the order in which they were accepted,
+//! each is settled once, what waits is bounded, and no QoS 1 message makes room for another
+//! (components 7, "follow code").
 
-use std::collections::VecDeque;
+pub(crate) mod disk;
+pub(crate) mod parked;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use marram_mqtt::{Publish, QoS};
 
-/// Why a message cannot wait.
+/// Messages without payload cost no bytes by the specification's account, and memory all the same.
+const MAX_MESSAGES: usize = 100_000;
+
+/// Why a message cannot wait. The texts are the Java nucleus's (ipc 4.2, components 7).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refuse {
-    /// Longer than the cloud takes.
-    #[error("the message has {bytes} bytes, more than the {max} of `mqtt.maxMessageSizeInBytes`")]
-    TooLong {
-        /// Its length in bytes.
-        bytes: usize,
-        /// The longest that is taken.
-        max: usize,
-    },
     /// QoS 0 and no connection.
-    #[error(
-        "the device is offline, and QoS 0 messages wait only if `mqtt.spooler.keepQos0WhenOffline`"
-    )]
+    #[error("Device is offline. Dropping QoS 0 message.")]
     Offline,
+    /// Longer than everything that may wait.
+    #[error("Message is larger than the size of message spool.")]
+    TooLarge,
     /// No room.
-    #[error("the {max} bytes of `mqtt.spooler.maxSizeInBytes` are full of messages that wait")]
-    Full {
-        /// The bytes that may wait.
-        max: usize,
-    },
+    #[error("Message spool is full. Message could not be added.")]
+    Full,
+}
+
+/// The settings of `mqtt` that the spool keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// `spooler.maxSizeInBytes`: payload bytes that may wait.
+    pub(crate) max_bytes: usize,
+    /// `spooler.keepQos0WhenOffline`.
+    pub(crate) keep_qos0_offline: bool,
+    /// `maxPublishRetry`; `None` for no limit.
+    pub(crate) max_retries: Option<u32>,
+}
+
+/// A message with what the spool knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spooled {
+    /// Counts the messages; never used twice.
+    pub(crate) id: u64,
+    /// The message as the component gave it.
+    pub(crate) message: Publish,
+    /// When it was accepted, in milliseconds since the epoch.
+    pub(crate) accepted_ms: i64,
+    /// How often it was sent without an answer.
+    pub(crate) retries: u32,
+}
+
+/// What became of a message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The server has it.
+    Acknowledged,
+    /// The server will never take it.
+    Refused,
+    /// No answer: it may be tried again.
+    Unanswered,
+}
+
+/// What follows from an outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Settled {
+    /// It is gone.
+    Done,
+    /// It waits again, before everything that was accepted after it.
+    WaitsAgain,
+    /// It is given up, and somebody may want to see it.
+    GivenUp(Box<Spooled>),
 }
 
 /// The queue.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    messages: VecDeque<Publish>,
+    limits: Limits,
+    /// In the order of their numbers.
+    waiting: VecDeque<Spooled>,
+    sent: BTreeMap<u64, Spooled>,
+    /// Sent without an answer, to be sent again once all that were sent are settled.
+    unanswered: BTreeMap<u64, Spooled>,
+    /// Payload bytes of all of them.
     bytes: usize,
-    max_bytes: usize,
-    max_message_bytes: usize,
-    keep_qos0_offline: bool,
+    next_id: u64,
 }
 
 impl Spool {
-    pub(crate) fn new(max_bytes: usize, max_message_bytes: usize, keep_qos0_offline: bool) -> Self {
-        let messages = VecDeque::new();
-        Self { messages, bytes: 0, max_bytes, max_message_bytes, keep_qos0_offline }
+    /// A spool with what was kept of an earlier one, in the order of its numbers.
+    pub(crate) fn new(limits: Limits, kept: Vec<Spooled>) -> Self {
+        let bytes = kept.iter().map(|kept| kept.message.payload.len()).sum();
+        let next_id = kept.last().map_or(0, |last| last.id + 1);
+        let (sent, unanswered) = (BTreeMap::new(), BTreeMap::new());
+        Self { limits, waiting: kept.into(), sent, unanswered, bytes, next_id }
     }
 
-    /// Puts a message at the end. The oldest QoS 0 messages make room where there is none.
-    pub(crate) fn push(&mut self, message: Publish, is_online: bool) -> Result<(), Refuse> {
+    /// Accepts a message: its number, and the numbers of those that made room for it.
+    pub(crate) fn push(
+        &mut self,
+        message: Publish,
+        is_online: bool,
+        now_ms: i64,
+    ) -> Result<(u64, Vec<u64>), Refuse> {
         let bytes = message.payload.len();
-        if bytes > self.max_message_bytes {
-            return Err(Refuse::TooLong { bytes, max: self.max_message_bytes });
-        }
-        if message.qos == QoS::AtMostOnce && !is_online && !self.keep_qos0_offline {
+        if message.qos == QoS::AtMostOnce && !is_online && !self.limits.keep_qos0_offline {
             return Err(Refuse::Offline);
         }
-        self.make_room(bytes)?;
+        if bytes > self.limits.max_bytes {
+            return Err(Refuse::TooLarge);
+        }
+        let dropped = self.make_room(bytes)?;
+        let id = self.next_id;
+        self.next_id += 1;
         self.bytes += bytes;
-        self.messages.push_back(message);
-        Ok(())
+        self.waiting.push_back(Spooled { id, message, accepted_ms: now_ms, retries: 0 });
+        Ok((id, dropped))
     }
 
-    /// Takes the oldest message.
-    pub(crate) fn pop(&mut self) -> Option<Publish> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= message.payload.len();
-        Some(message)
-    }
-
-    /// Puts a message that could not be sent back to the front, whatever room there is: it was
-    /// accepted once.
-    pub(crate) fn put_back(&mut self, message: Publish) {
-        self.bytes += message.payload.len();
-        self.messages.push_front(message);
-    }
-
-    fn make_room(&mut self, bytes: usize) -> Result<(), Refuse> {
-        let is_qos0 = |message: &Publish| message.qos == QoS::AtMostOnce;
-        let droppable: usize =
-            self.messages.iter().filter(|m| is_qos0(m)).map(|m| m.payload.len()).sum();
-        if self.bytes - droppable + bytes > self.max_bytes {
-            return Err(Refuse::Full { max: self.max_bytes });
-        }
-        while self.bytes + bytes > self.max_bytes {
-            let Some(at) = self.messages.iter().position(is_qos0) else { break };
-            if let Some(dropped) = self.messages.remove(at) {
-                self.bytes -= dropped.payload.len();
+    /// The next message to send, with what is left of its expiry interval; and the numbers of
+    /// those that expired while they waited.
+    pub(crate) fn take(&mut self, now_ms: i64) -> (Option<Spooled>, Vec<u64>) {
+        if !self.unanswered.is_empty() {
+            if !self.sent.is_empty() {
+                return (None, Vec::new());
             }
+            let again = std::mem::take(&mut self.unanswered);
+            again.into_values().rev().for_each(|spooled| self.waiting.push_front(spooled));
         }
-        Ok(())
+        let mut expired = Vec::new();
+        while let Some(spooled) = self.waiting.pop_front() {
+            let Some(message) = unexpired(&spooled, now_ms) else {
+                self.bytes -= spooled.message.payload.len();
+                expired.push(spooled.id);
+                continue;
+            };
+            let next = Spooled { message, ..spooled.clone() };
+            self.sent.insert(spooled.id, spooled);
+            return (Some(next), expired);
+        }
+        (None, expired)
     }
+
+    /// A message that was taken has an outcome.
+    pub(crate) fn settle(&mut self, id: u64, outcome: Outcome) -> Settled {
+        let Some(mut spooled) = self.sent.remove(&id) else { return Settled::Done };
+        if outcome == Outcome::Unanswered
+            && self.limits.max_retries.is_none_or(|limit| spooled.retries < limit)
+        {
+            spooled.retries += 1;
+            self.unanswered.insert(id, spooled);
+            return Settled::WaitsAgain;
+        }
+        self.bytes -= spooled.message.payload.len();
+        match outcome {
+            Outcome::Acknowledged => Settled::Done,
+            Outcome::Refused | Outcome::Unanswered => Settled::GivenUp(Box::new(spooled)),
+        }
+    }
+
+    /// The connection is gone: the numbers of QoS 0 messages that do not wait for the next one.
+    pub(crate) fn disconnected(&mut self) -> Vec<u64> {
+        if self.limits.keep_qos0_offline {
+            return Vec::new();
+        }
+        self.drop_waiting(|spooled| spooled.message.qos == QoS::AtMostOnce)
+    }
+
+    fn make_room(&mut self, bytes: usize) -> Result<Vec<u64>, Refuse> {
+        let is_qos0 = |spooled: &Spooled| spooled.message.qos == QoS::AtMostOnce;
+        let has_room = |held: usize, messages: usize| {
+            held + bytes <= self.limits.max_bytes && messages < MAX_MESSAGES
+        };
+        let mut held = self.bytes;
+        let mut messages = self.waiting.len() + self.sent.len() + self.unanswered.len();
+        let mut droppable = self.waiting.iter().filter(|spooled| is_qos0(spooled));
+        let mut last_dropped = None;
+        while !has_room(held, messages) {
+            let Some(spooled) = droppable.next() else { return Err(Refuse::Full) };
+            held -= spooled.message.payload.len();
+            messages -= 1;
+            last_dropped = Some(spooled.id);
+        }
+        let Some(last) = last_dropped else { return Ok(Vec::new()) };
+        Ok(self.drop_waiting(|spooled| is_qos0(spooled) && spooled.id <= last))
+    }
+
+    fn drop_waiting(&mut self, is_dropped: impl Fn(&Spooled) -> bool) -> Vec<u64> {
+        let mut dropped = Vec::new();
+        let bytes = &mut self.bytes;
+        self.waiting.retain(|spooled| {
+            let drops = is_dropped(spooled);
+            if drops {
+                *bytes -= spooled.message.payload.len();
+                dropped.push(spooled.id);
+            }
+            !drops
+        });
+        dropped
+    }
+}
+
+/// The message with what is left of its expiry interval; `None` if nothing is (MQTT 5, 3.3.2.3.3:
+/// the time that it waited counts).
+fn unexpired(spooled: &Spooled, now_ms: i64) -> Option<Publish> {
+    let mut message = spooled.message.clone();
+    if let Some(interval) = message.properties.message_expiry_s {
+        let waited_s = now_ms.saturating_sub(spooled.accepted_ms).max(0) / 1000;
+        let left = u32::try_from(waited_s).ok().and_then(|waited| interval.checked_sub(waited));
+        message.properties.message_expiry_s = Some(left.filter(|left| *left > 0)?);
+    }
+    Some(message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(topic: &str, bytes: usize, qos: QoS) -> Publish {
-        Publish::new(topic, vec![0; bytes]).with_qos(qos)
-    }
-
-    fn topics(mut spool: Spool) -> Vec<String> {
-        std::iter::from_fn(|| spool.pop()).map(|m| m.topic.to_string()).collect()
-    }
-
-    #[test]
-    fn messages_leave_in_order() {
-        let mut spool = Spool::new(100, 100, false);
-        for topic in ["a", "b", "c"] {
-            spool.push(message(topic, 1, QoS::AtLeastOnce), true).unwrap();
-        }
-        let first = spool.pop().unwrap();
-        spool.put_back(first);
-        assert_eq!(topics(spool), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn oldest_qos0_messages_make_room() {
-        let mut spool = Spool::new(10, 10, true);
-        spool.push(message("a", 4, QoS::AtMostOnce), false).unwrap();
-        spool.push(message("b", 4, QoS::AtLeastOnce), false).unwrap();
-        spool.push(message("c", 2, QoS::AtMostOnce), false).unwrap();
-        spool.push(message("d", 4, QoS::AtLeastOnce), false).unwrap();
-        let full = spool.push(message("e", 5, QoS::AtLeastOnce), true);
-        assert_eq!(full, Err(Refuse::Full { max: 10 }));
-        assert_eq!(topics(spool), ["b", "c", "d"]);
-    }
-
-    #[test]
-    fn qos0_does_not_wait_offline_and_nothing_too_long_is_taken() {
-        let mut spool = Spool::new(10, 5, false);
-        let offline = spool.push(message("a", 1, QoS::AtMostOnce), false);
-        assert_eq!(offline, Err(Refuse::Offline));
-        let long = spool.push(message("a", 6, QoS::AtLeastOnce), true);
-        assert_eq!(long, Err(Refuse::TooLong { bytes: 6, max: 5 }));
-        spool.push(message("a", 1, QoS::AtMostOnce), true).unwrap();
-        assert_eq!(topics(spool), ["a"]);
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use super::{Program, RestartSwitch};
 use crate::cloud::fleet_status::DeviceDescription;
 use crate::cloud::settings::ReadIdentity;
 use crate::cloud::status_publisher::{StatusPublisher, StatusPublisherSettings};
-use crate::cloud::{CloudLink, CloudSettings, DataPlane, LinkEvent};
+use crate::cloud::{CloudLink, CloudSettings, DataPlane, LinkEvent, LinkParts};
 use crate::compose::device_attributes;
 use crate::compose::services::Natives;
 use crate::config::ConfigStore;
@@ -82,15 +82,20 @@ impl CloudSide {
             return Ok((Connected { device, cloud: None }, None));
         };
         let (to_components, messages) = mpsc::channel(MESSAGES);
-        let version = device.program.version.to_string();
-        let (link, events) = CloudLink::start(&settings, &version, to_components)?;
+        let parts = LinkParts {
+            nucleus_version: device.program.version.to_string(),
+            component_messages: to_components,
+            spool_folder: device.paths.spool(),
+            clock: Arc::clone(&device.clock),
+        };
+        let (link, events) = CloudLink::start(&settings, parts)?;
         let attributes = device_attributes(&device.config);
         let attribute = |name: &str| attributes.get(name).cloned().unwrap_or_default();
         let fleet_status = Arc::new(StatusPublisher::start(StatusPublisherSettings {
             link: link.clone(),
             thing: settings.thing.clone(),
             device: DeviceDescription {
-                nucleus_version: version,
+                nucleus_version: device.program.version.to_string(),
                 platform: attribute("os"),
                 architecture: attribute("architecture"),
             },

@@ -6,32 +6,44 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use marram_mqtt::topic;
-use marram_mqtt_client::{Publish, PublishError, QoS, SubscribeError};
-use tokio::sync::watch;
-use tracing::{debug, warn};
+use marram_mqtt_client::{Publish, PublishError, QoS, ReasonCode, SubscribeError};
+use marram_telemetry::Chain;
+use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
 
 use super::{CloudLink, Shared};
-use crate::cloud::spool::Spool;
+use crate::cloud::spool::{Outcome, Refuse, Settled, Spool, Spooled, parked};
 use crate::ipc::iot_core::{BoxFuture, IotCore, PublishFailed, SubscribeFailed};
+
+/// How long nothing is sent after the server had no room for a message.
+const SERVER_PAUSE: Duration = Duration::from_secs(1);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
 
 /// A message that was sent and is not acknowledged.
 struct InFlight {
-    message: Publish,
+    id: u64,
     sending: Sending,
-    order: u64,
 }
 
 impl IotCore for CloudLink {
     fn publish(&self, message: Publish) -> BoxFuture<Result<(), PublishFailed>> {
-        let is_online = self.shared.client.is_connected();
-        let pushed = self.shared.spool().push(message, is_online);
-        self.shared.spool_filled.notify_one();
-        let accepted = pushed.map_err(|refuse| PublishFailed { reason: refuse.to_string() });
-        Box::pin(std::future::ready(accepted))
+        let accepted = self.shared.accept(message);
+        Box::pin(async move {
+            match accepted {
+                // Where the disk does not take it, it waits in memory all the same.
+                Ok(Some(safe)) => {
+                    let _ = safe.await;
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(refuse) => Err(PublishFailed { reason: refuse.to_string() }),
+            }
+        })
     }
 
     fn subscribe(&self, filter: String, qos: QoS) -> BoxFuture<Result<(), SubscribeFailed>> {
@@ -120,77 +132,136 @@ impl Shared {
         self.component_filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes a message into the spool. It takes its place before this returns; the receiver hears
+    /// when it is on the disk, where messages are kept there.
+    fn accept(&self, message: Publish) -> Result<Option<oneshot::Receiver<()>>, Refuse> {
+        let is_online = self.client.is_connected();
+        let now_ms = self.clock.now_ms();
+        let mut spool = self.spool();
+        let (id, dropped) = spool.push(message.clone(), is_online, now_ms)?;
+        // Before the spool is free again: what is added must be handed over before it is removed.
+        let safe = self.disk.as_ref().map(|disk| {
+            disk.remove(dropped);
+            disk.add(Spooled { id, message, accepted_ms: now_ms, retries: 0 })
+        });
+        drop(spool);
+        self.spool_filled.notify_one();
+        Ok(safe)
+    }
+
+    /// QoS 0 messages do not wait for the next connection, unless they are told to.
+    pub(super) fn drop_offline_messages(&self) {
+        let dropped = self.spool().disconnected();
+        if !dropped.is_empty() {
+            warn!(messages = dropped.len(), "offline: QoS 0 messages of components are dropped");
+        }
+        self.forget(dropped);
+    }
+
+    fn next_to_send(&self) -> Option<Spooled> {
+        let (next, expired) = self.spool().take(self.clock.now_ms());
+        if !expired.is_empty() {
+            info!(messages = expired.len(), "components' messages expired while they waited");
+        }
+        self.forget(expired);
+        next
+    }
+
+    fn forget(&self, ids: Vec<u64>) {
+        if let Some(disk) = &self.disk
+            && !ids.is_empty()
+        {
+            disk.remove(ids);
+        }
+    }
+
+    /// Whether the server asks for a pause.
+    fn settle(&self, id: u64, done: Result<(), PublishError>) -> bool {
+        let asks_for_a_pause =
+            matches!(&done, Err(PublishError::Refused { reason, .. }) if is_passing(*reason));
+        let (outcome, reason) = match done {
+            Ok(()) => (Outcome::Acknowledged, String::new()),
+            // Whoever comes next finds it on the disk.
+            Err(PublishError::Stopped) => return false,
+            Err(error @ PublishError::TimedOut { .. }) => (Outcome::Unanswered, error.to_string()),
+            Err(error) if asks_for_a_pause => (Outcome::Unanswered, error.to_string()),
+            Err(error) => (Outcome::Refused, error.to_string()),
+        };
+        let settled = self.spool().settle(id, outcome);
+        match settled {
+            Settled::WaitsAgain => return asks_for_a_pause,
+            Settled::Done => {}
+            Settled::GivenUp(spooled) => self.give_up(&spooled, &reason),
+        }
+        self.forget(vec![id]);
+        asks_for_a_pause
+    }
+
+    async fn settle_and_pause(&self, id: u64, done: Result<(), PublishError>) {
+        if self.settle(id, done) {
+            sleep(SERVER_PAUSE).await;
+        }
+    }
+
+    fn give_up(&self, spooled: &Spooled, reason: &str) {
+        let topic = &*spooled.message.topic;
+        match parked::park(&self.parked_folder, spooled, reason) {
+            Ok(file) => {
+                warn!(topic, reason, file = %file.display(), "a component's message is given up");
+            }
+            Err(error) => {
+                warn!(topic, reason, error = %Chain(&error), "a component's message is given up");
+            }
+        }
+    }
+
     fn spool(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, message: Publish, order: u64) -> InFlight {
-        let (client, copy) = (self.client.clone(), message.clone());
-        let sending = Box::pin(async move { client.publish(copy).await.map(drop) });
-        InFlight { message, sending, order }
+    fn send(&self, spooled: Spooled) -> InFlight {
+        let client = self.client.clone();
+        let message = spooled.message;
+        let sending = Box::pin(async move { client.publish(message).await.map(drop) });
+        InFlight { id: spooled.id, sending }
     }
 }
 
 /// Sends what is spooled, in order, with several messages on their way at the same time.
 pub(super) async fn send_spooled(shared: Arc<Shared>) {
     let mut connected = shared.connected.subscribe();
-    let mut sender = Sender { shared: &shared, in_flight: Vec::new(), unanswered: Vec::new() };
-    let mut order = 0;
+    let mut in_flight = Vec::new();
     loop {
-        if sender.in_flight.is_empty() {
-            sender.put_back_unanswered();
-            if connected.wait_for(|connected| *connected).await.is_err() {
-                return;
-            }
+        if in_flight.is_empty() && connected.wait_for(|connected| *connected).await.is_err() {
+            return;
         }
-        while sender.has_room() {
-            let Some(message) = shared.spool().pop() else { break };
-            order += 1;
-            let mut next = shared.send(message, order);
+        while in_flight.len() < shared.max_in_flight {
+            let Some(spooled) = shared.next_to_send() else { break };
+            let mut next = shared.send(spooled);
             // The first poll hands the message over, in this order.
             match poll_once(&mut next.sending).await {
-                Some(done) => sender.settle(next, done),
-                None => sender.in_flight.push(next),
+                Some(done) => shared.settle_and_pause(next.id, done).await,
+                None => in_flight.push(next),
             }
         }
         tokio::select! {
-            (at, done) = first_done(&mut sender.in_flight), if !sender.in_flight.is_empty() => {
-                let finished = sender.in_flight.remove(at);
-                sender.settle(finished, done);
+            (at, done) = first_done(&mut in_flight), if !in_flight.is_empty() => {
+                let finished = in_flight.remove(at);
+                shared.settle_and_pause(finished.id, done).await;
             }
             () = shared.spool_filled.notified() => {}
         }
     }
 }
 
-struct Sender<'a> {
-    shared: &'a Shared,
-    in_flight: Vec<InFlight>,
-    /// Messages that got no answer, to be sent again once all before and after them are settled.
-    unanswered: Vec<InFlight>,
-}
-
-impl Sender<'_> {
-    fn has_room(&self) -> bool {
-        self.unanswered.is_empty() && self.in_flight.len() < self.shared.max_in_flight
-    }
-
-    /// A message that got no answer waits again; one that was refused is lost.
-    fn settle(&mut self, finished: InFlight, done: Result<(), PublishError>) {
-        match done {
-            Ok(()) => {}
-            Err(PublishError::TimedOut { .. }) => self.unanswered.push(finished),
-            Err(error) => warn!(%error, "a component's message was not sent"),
-        }
-    }
-
-    fn put_back_unanswered(&mut self) {
-        self.unanswered.sort_by_key(|message| message.order);
-        let mut spool = self.shared.spool();
-        while let Some(last) = self.unanswered.pop() {
-            spool.put_back(last.message);
-        }
-    }
+/// Refusals that say nothing of the message (MQTT 5, 3.4.2.1): it may be taken later.
+fn is_passing(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::UNSPECIFIED_ERROR
+            | ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+            | ReasonCode::QUOTA_EXCEEDED
+    )
 }
 
 async fn poll_once(sending: &mut Sending) -> Option<Result<(), PublishError>> {

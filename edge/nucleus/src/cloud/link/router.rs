@@ -34,6 +34,7 @@ pub(super) async fn run(
             Event::Disconnected { reason } => {
                 info!(thing = shared.thing, reason, "not connected to the cloud");
                 shared.connected.send_replace(false);
+                shared.drop_offline_messages();
             }
             Event::Message(message) => {
                 shared.route(&message).await;

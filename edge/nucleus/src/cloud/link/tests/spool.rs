@@ -1,0 +1,85 @@
+//! Components' messages over lost connections, restarts and refusals.
+
+use super::*;
+
+fn on_disk(port: u16) -> CloudSettings {
+    let mut settings = settings(port);
+    settings.mqtt.spool.is_on_disk = true;
+    settings
+}
+
+fn message(name: &str) -> Publish {
+    Publish::new(format!("{PREFIX}{name}"), "{}").with_qos(QoS::AtLeastOnce)
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+/// The component's topics that arrived, in order.
+fn arrived(cloud: &Cloud) -> Vec<String> {
+    let asked = cloud.asked.lock().unwrap();
+    asked.iter().map(|(topic, _)| topic.clone()).filter(|t| t.starts_with("m/")).collect()
+}
+
+/// Connects over what an earlier device kept, once its tasks have let go of it.
+async fn connect_after(earlier: Device, settings: &CloudSettings) -> Device {
+    let Device { folder, link, .. } = earlier;
+    drop(link);
+    let queue = folder.path().join("spool/queue");
+    until("the folder is free", || marram_seglog::Queue::open(&queue).is_ok()).await;
+    Device::connect_with(settings, folder)
+}
+
+#[tokio::test]
+async fn components_7_messages_on_the_disk_outlive_the_nucleus_and_arrive_in_order() {
+    let port = free_port().await;
+    let names: Vec<String> = (0..20).map(|number| format!("m/{number:02}")).collect();
+    let device = Device::connect_with(&on_disk(port), tempfile::tempdir().unwrap());
+    let link: &dyn IotCore = &device.link;
+    for name in &names {
+        link.publish(message(name)).await.unwrap();
+    }
+    let (cloud, _) = Cloud::start_at(port, &[]).await;
+    let device = connect_after(device, &on_disk(port)).await;
+    until("all arrived", || arrived(&cloud).len() >= names.len()).await;
+    let mut arrived = arrived(&cloud);
+    arrived.dedup();
+    assert_eq!(arrived, names);
+
+    let link: &dyn IotCore = &device.link;
+    link.publish(message("m/last")).await.unwrap();
+    until("the last one arrived", || !cloud.asked("m/last").is_empty()).await;
+}
+
+#[tokio::test]
+async fn components_7_a_message_that_the_server_refuses_is_parked_and_the_others_flow() {
+    let (cloud, port) = Cloud::start(&[]).await;
+    let device = Device::connect(port);
+    let link: &dyn IotCore = &device.link;
+    for name in ["m/before", "m/forbidden", "m/after"] {
+        link.publish(message(name)).await.unwrap();
+    }
+    until("the others arrived", || !cloud.asked("m/after").is_empty()).await;
+    assert_eq!(arrived(&cloud), ["m/before", "m/after"]);
+    let parked = device.folder.path().join("spool/parked");
+    until("it is parked", || parked.read_dir().is_ok_and(|files| files.count() == 1)).await;
+    let file = parked.read_dir().unwrap().next().unwrap().unwrap().path();
+    let parked: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(parked["topic"], format!("{PREFIX}m/forbidden"));
+    assert!(parked["reason"].as_str().unwrap().contains("refused"), "{parked}");
+    assert!(device.link.is_connected(), "a refused message costs no connection");
+}
+
+#[tokio::test]
+async fn components_7_a_message_that_is_never_answered_is_given_up_after_its_retries() {
+    let (_cloud, port) = Cloud::start(&[]).await;
+    let mut settings = settings(port);
+    settings.mqtt.spool.max_retries = Some(1);
+    settings.mqtt.operation_timeout = Duration::from_millis(50);
+    let device = Device::connect_with(&settings, tempfile::tempdir().unwrap());
+    let link: &dyn IotCore = &device.link;
+    link.publish(message("m/lost")).await.unwrap();
+    let parked = device.folder.path().join("spool/parked");
+    until("it is given up", || parked.read_dir().is_ok_and(|files| files.count() == 1)).await;
+}

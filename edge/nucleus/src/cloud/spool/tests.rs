@@ -1,0 +1,176 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: Limits = Limits { max_bytes: 10, keep_qos0_offline: false, max_retries: Some(2) };
+
+fn message(topic: &str, bytes: usize, qos: QoS) -> Publish {
+    Publish::new(topic, vec![0; bytes]).with_qos(qos)
+}
+
+fn spool(limits: Limits) -> Spool {
+    Spool::new(limits, Vec::new())
+}
+
+/// The topics of all that can be taken now.
+fn topics(spool: &mut Spool) -> Vec<String> {
+    std::iter::from_fn(|| spool.take(0).0).map(|s| s.message.topic.to_string()).collect()
+}
+
+#[test]
+fn messages_leave_in_order_and_unanswered_ones_again_before_the_later() {
+    let mut spool = spool(LIMITS);
+    for topic in ["a", "b", "c"] {
+        spool.push(message(topic, 1, QoS::AtLeastOnce), true, 0).unwrap();
+    }
+    let first = spool.take(0).0.unwrap();
+    let second = spool.take(0).0.unwrap();
+    assert_eq!(spool.settle(second.id, Outcome::Unanswered), Settled::WaitsAgain);
+    assert_eq!(spool.take(0).0, None, "what was sent with it is settled first");
+    assert_eq!(spool.settle(first.id, Outcome::Unanswered), Settled::WaitsAgain);
+    assert_eq!(topics(&mut spool), ["a", "b", "c"]);
+}
+
+#[test]
+fn components_7_oldest_qos0_messages_make_room_and_qos1_never_does() {
+    let mut spool = spool(Limits { keep_qos0_offline: true, ..LIMITS });
+    spool.push(message("a", 4, QoS::AtMostOnce), false, 0).unwrap();
+    spool.push(message("b", 4, QoS::AtLeastOnce), false, 0).unwrap();
+    spool.push(message("c", 2, QoS::AtMostOnce), false, 0).unwrap();
+    let (_, dropped) = spool.push(message("d", 4, QoS::AtLeastOnce), false, 0).unwrap();
+    assert_eq!(dropped, [0]);
+    let full = spool.push(message("e", 5, QoS::AtLeastOnce), true, 0).unwrap_err();
+    assert_eq!(full.to_string(), "Message spool is full. Message could not be added.");
+    assert_eq!(topics(&mut spool), ["b", "c", "d"]);
+}
+
+#[test]
+fn components_7_refusals_have_the_texts_of_the_java_nucleus() {
+    let mut spool = spool(LIMITS);
+    let offline = spool.push(message("a", 1, QoS::AtMostOnce), false, 0).unwrap_err();
+    assert_eq!(offline.to_string(), "Device is offline. Dropping QoS 0 message.");
+    let large = spool.push(message("a", 11, QoS::AtLeastOnce), true, 0).unwrap_err();
+    assert_eq!(large.to_string(), "Message is larger than the size of message spool.");
+}
+
+#[test]
+fn components_7_a_lost_connection_drops_qos0_unless_it_is_kept() {
+    for (keeps, left) in [(false, vec!["b"]), (true, vec!["a", "b"])] {
+        let mut spool = spool(Limits { keep_qos0_offline: keeps, ..LIMITS });
+        spool.push(message("a", 1, QoS::AtMostOnce), true, 0).unwrap();
+        spool.push(message("b", 1, QoS::AtLeastOnce), true, 0).unwrap();
+        assert_eq!(spool.disconnected().is_empty(), keeps);
+        assert_eq!(topics(&mut spool), left);
+    }
+}
+
+#[test]
+fn components_7_retries_are_counted_and_a_refusal_ends_at_once() {
+    let mut spool = spool(LIMITS);
+    spool.push(message("a", 1, QoS::AtLeastOnce), true, 0).unwrap();
+    spool.push(message("b", 1, QoS::AtLeastOnce), true, 0).unwrap();
+    for retry in 0..3 {
+        let a = spool.take(0).0.unwrap();
+        assert_eq!((&*a.message.topic, a.retries), ("a", retry));
+        let settled = spool.settle(a.id, Outcome::Unanswered);
+        assert_eq!(matches!(settled, Settled::GivenUp(_)), retry == 2);
+    }
+    let b = spool.take(0).0.unwrap();
+    assert!(matches!(spool.settle(b.id, Outcome::Refused), Settled::GivenUp(_)));
+    assert_eq!((spool.bytes, spool.take(0).0), (0, None));
+}
+
+#[test]
+fn components_7_the_time_in_the_spool_counts_for_the_expiry() {
+    let mut spool = spool(LIMITS);
+    for (topic, expiry) in [("a", 5), ("b", 20)] {
+        let mut message = message(topic, 1, QoS::AtLeastOnce);
+        message.properties.message_expiry_s = Some(expiry);
+        spool.push(message, true, 1_000).unwrap();
+    }
+    let (next, expired) = spool.take(8_999);
+    assert_eq!(expired, [0]);
+    assert_eq!(next.unwrap().message.properties.message_expiry_s, Some(13));
+    assert_eq!(spool.bytes, 1);
+}
+
+#[test]
+fn empty_messages_are_bounded_too() {
+    let mut spool = spool(Limits { keep_qos0_offline: true, ..LIMITS });
+    for _ in 0..MAX_MESSAGES {
+        spool.push(message("a", 0, QoS::AtLeastOnce), true, 0).unwrap();
+    }
+    assert_eq!(spool.push(message("a", 0, QoS::AtLeastOnce), true, 0), Err(Refuse::Full));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push(usize, bool, bool),
+    Take,
+    Settle(usize, u8),
+    Disconnected,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0_usize..6, any::<bool>(), any::<bool>()).prop_map(|(b, q, o)| Step::Push(b, q, o)),
+        4 => Just(Step::Take),
+        4 => (0_usize..4, 0_u8..3).prop_map(|(at, outcome)| Step::Settle(at, outcome)),
+        1 => Just(Step::Disconnected),
+    ]
+}
+
+proptest! {
+    /// Against a naive account of every message: each ends once, the bytes are those of what is
+    /// left and within the limit, and of two QoS 1 messages the one accepted first is first sent
+    /// first.
+    #[test]
+    fn every_history_keeps_the_account(steps in prop::collection::vec(step(), 0..80)) {
+        let mut spool = spool(Limits { max_retries: None, ..LIMITS });
+        let mut left: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut sent: Vec<u64> = Vec::new();
+        let mut first_sent: Vec<u64> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Push(bytes, is_qos0, is_online) => {
+                    let qos = if is_qos0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+                    if let Ok((id, dropped)) = spool.push(message("t", bytes, qos), is_online, 0) {
+                        for id in dropped {
+                            prop_assert!(left.remove(&id).is_some() && !sent.contains(&id));
+                        }
+                        left.insert(id, bytes);
+                    }
+                }
+                Step::Take => {
+                    if let (Some(next), _) = spool.take(0) {
+                        prop_assert!(left.contains_key(&next.id) && !sent.contains(&next.id));
+                        sent.push(next.id);
+                        if next.retries == 0 {
+                            first_sent.push(next.id);
+                        }
+                    }
+                }
+                Step::Settle(at, outcome) if at < sent.len() => {
+                    let id = sent.remove(at);
+                    let outcome = match outcome {
+                        0 => Outcome::Acknowledged,
+                        1 => Outcome::Refused,
+                        _ => Outcome::Unanswered,
+                    };
+                    if spool.settle(id, outcome) != Settled::WaitsAgain {
+                        prop_assert!(left.remove(&id).is_some());
+                    }
+                }
+                Step::Settle(..) => {}
+                Step::Disconnected => {
+                    for id in spool.disconnected() {
+                        prop_assert!(left.remove(&id).is_some() && !sent.contains(&id));
+                    }
+                }
+            }
+            prop_assert_eq!(spool.bytes, left.values().sum::<usize>());
+            prop_assert!(spool.bytes <= LIMITS.max_bytes);
+            prop_assert!(first_sent.is_sorted());
+        }
+    }
+}

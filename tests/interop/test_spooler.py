@@ -1,0 +1,79 @@
+"""Store and forward: what a component publishes while the cloud is away arrives afterwards."""
+
+import json
+
+import pytest
+import yaml
+
+from conftest import own_user
+from harness import scenario
+from harness.fleet import Fleet, allow, recipe
+from harness.programs import Cloud, Core, remove_folder, temporary_folder
+from harness.scenario import PYTHON, source
+from harness.waiting import until
+
+NAME = "com.example.Counter"
+COUNT = 20
+
+
+@pytest.fixture(params=["Memory", "Disk"])
+def place(request):
+    folder = temporary_folder()
+    cloud = Cloud(folder).start()
+    core = Core(cloud, folder, options=own_user())
+    path = core.root / "config" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    nucleus = config["services"]["aws.greengrass.Nucleus"]["configuration"]
+    nucleus.setdefault("mqtt", {})["spooler"] = {"storageType": request.param}
+    path.write_text(yaml.safe_dump(config))
+    core.start()
+    monitor = scenario.monitor(cloud, folder, keep_subscriptions=True)
+    yield cloud, core, monitor, request.param
+    monitor.stop()
+    core.stop()
+    cloud.stop()
+    remove_folder(folder)
+
+
+def numbers(monitor, topic):
+    """What arrived, each number once, in the order of its first arrival."""
+    seen = []
+    for payload in monitor.messages(topic):
+        number = json.loads(payload)
+        if number not in seen:
+            seen.append(number)
+    return seen
+
+
+def test_messages_of_an_offline_device_arrive_in_order(place):
+    cloud, core, monitor, storage = place
+    topic = f"fleet/{core.thing}/numbers"
+    monitor.subscribe("fleet/#")
+    fleet = Fleet(cloud)
+    artifact = source(fleet, "counter.py", "1.0.0")
+    access = allow(NAME, "mqttproxy", "PublishToIoTCore", topic)
+    go = core.root / "work" / NAME / "go"
+    lifecycle = {"run": f"{PYTHON} -u {{artifacts:path}}/1.0.0 {topic} {COUNT} {go}"}
+    fleet.create(
+        recipe(
+            NAME,
+            "1.0.0",
+            lifecycle,
+            configuration={"accessControl": access},
+            artifacts=[artifact],
+        )
+    )
+    fleet.until_succeeded(core, fleet.deploy(core.group_arn(), {NAME: "1.0.0"}))
+    core.until_log(NAME, "ready")
+    cloud.kill()
+    until(lambda: "not connected to the cloud" in core.nucleus_log(), "the device is offline")
+    go.write_text("")
+    core.until_log(NAME, f"spooled {COUNT}")
+    if storage == "Disk":
+        core.kill()
+        go.unlink()
+        core.start()
+    cloud.start()
+    expected = list(range(1, COUNT + 1))
+    until(lambda: numbers(monitor, topic) == expected, f"{expected} arrived", timeout_s=60)
+    assert "a component's message is given up" not in core.nucleus_log()
