@@ -1,13 +1,18 @@
 //! A small AWS client: signed calls to a cloud, as the AWS CLI makes them.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use hyper::Method;
 use marram_aws::sigv4::{Credentials, Payload, Request as SignedParts, Signer};
 use marram_cloud::Ready;
-use marram_http::client::{Client, Request, SendRequest};
+use marram_http::client::{Client, Download, Request, SendRequest};
 use marram_os::clock::{Clock, SystemClock};
 use serde_json::Value;
+
+/// How long the cloud may be silent in a download, and before it: it makes the archive first.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Calls one cloud with its first access key.
 #[derive(Debug)]
@@ -88,6 +93,42 @@ impl AwsClient {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Bytes, CallCloud> {
+        let request = self.signed(service, method, target, headers, body);
+        let response = self.http.send(request).await.map_err(CallCloud::Send)?;
+        if response.status.is_success() {
+            return Ok(response.body);
+        }
+        let code = response
+            .header("x-amzn-errortype")
+            .map_or_else(|| response.status.to_string(), ToOwned::to_owned);
+        Err(refused(&code, &response.body))
+    }
+
+    /// Starts a call whose answer is too long for memory.
+    pub(crate) async fn download(
+        &self,
+        service: &str,
+        method: &str,
+        target: &str,
+    ) -> Result<Download, CallCloud> {
+        let request = self
+            .signed(service, method, target, &[], &[])
+            .deadline(DOWNLOAD_DEADLINE)
+            .max_body(usize::MAX);
+        self.http.download(request, 0).await.map_err(|error| match error {
+            SendRequest::Status { status, body, .. } => refused(&status.to_string(), &body),
+            error => CallCloud::Send(error),
+        })
+    }
+
+    fn signed(
+        &self,
+        service: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut sent: Vec<(&str, &str)> = vec![("host", &self.host)];
         sent.extend_from_slice(headers);
@@ -108,25 +149,21 @@ impl AwsClient {
         for (name, value) in added {
             request = request.header(name, value);
         }
-        let response = self.http.send(request).await.map_err(CallCloud::Send)?;
-        if response.status.is_success() {
-            return Ok(response.body);
-        }
-        let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        let code = response
-            .header("x-amzn-errortype")
-            .map_or_else(|| response.status.to_string(), ToOwned::to_owned);
-        let message = json["message"].as_str().map_or_else(
-            || String::from_utf8_lossy(&response.body).into_owned(),
-            ToOwned::to_owned,
-        );
-        Err(CallCloud::Refused { code, message })
+        request
     }
 
     /// For calls that make a thing which may be there already: that is no failure.
     pub(crate) fn already_exists<T: Default>(error: CallCloud) -> Result<T, CallCloud> {
         if error.is("ResourceAlreadyExistsException") { Ok(T::default()) } else { Err(error) }
     }
+}
+
+fn refused(code: &str, body: &[u8]) -> CallCloud {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = json["message"]
+        .as_str()
+        .map_or_else(|| String::from_utf8_lossy(body).into_owned(), ToOwned::to_owned);
+    CallCloud::Refused { code: code.to_owned(), message }
 }
 
 /// One path segment: every byte outside the unreserved set is percent-encoded.

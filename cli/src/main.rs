@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command for people: data goes to stdout")]
 
 mod aws;
+mod cloud;
 mod config;
 mod core;
 mod doctor;
@@ -40,7 +41,7 @@ enum Command {
     Quickstart(quickstart::Arguments),
     /// The fleet service
     #[command(subcommand)]
-    Cloud(CloudCommand),
+    Cloud(cloud::Command),
     /// Core devices
     Core(core::Arguments),
     /// Recipes: check them, and see what a device would run
@@ -50,12 +51,6 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Print shell exports that make plain `aws …` commands work: eval "$(marram env --ready-file F)"
     Env(env::Arguments),
-}
-
-#[derive(Debug, Subcommand)]
-enum CloudCommand {
-    /// Run the cloud until SIGTERM; the same as the program `marram-cloud`
-    Run(marram_cloud::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,7 +64,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Quickstart(arguments) => exit::of(quickstart::run(&arguments)),
-        Command::Cloud(CloudCommand::Run(arguments)) => marram_cloud::run(arguments),
+        Command::Cloud(command) => cloud::run(command),
         Command::Core(arguments) => core::run(arguments),
         Command::Recipe(command) => recipe::run(&command),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -38,6 +38,12 @@ enum Command {
     /// Dependency directions, file sizes, lints inherited, no forbidden crate in `marramd`, every
     /// test that a conformance page names
     Layers,
+    /// Run a program with a PostgreSQL server of its own, in MARRAM_TEST_STORE
+    Postgres {
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        program: Vec<std::ffi::OsString>,
+    },
     /// Search for inputs that break a fuzz target; found ones and new ones stay in target/fuzz
     Fuzz(fuzz::Arguments),
     /// Measure beside a peer in the same run, and beside the promises of SPECIFICATION.md
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test { only } => test::run(only),
         Command::Layers => layers::run(),
+        Command::Postgres { program } => postgres::run(&program),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Size { json } => size::run(json.as_deref()),

@@ -1,6 +1,7 @@
 //! A PostgreSQL server for the tests: its own data in `target/postgres`, on a loopback port,
 //! run as an unprivileged user (the server refuses root) and stopped afterwards.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -29,6 +30,13 @@ pub(crate) struct Server {
     child: Child,
     folder: PathBuf,
     port: u16,
+}
+
+/// Runs a program with a server; true if it exited 0.
+pub(crate) fn run(program: &[OsString]) -> Result<bool> {
+    let Some((name, arguments)) = program.split_first() else { bail!("no program is named") };
+    let server = Server::start()?;
+    run::succeeds(Command::new(name).args(arguments).env(VARIABLE, server.url()))
 }
 
 impl Server {

@@ -12,6 +12,7 @@ use marram_os::clock::SharedClock;
 use marram_registry::Registry;
 use tokio::net::TcpListener;
 
+use crate::backup::Backups;
 use crate::call;
 use crate::iot_data::Topics;
 
@@ -26,6 +27,8 @@ pub struct Parts {
     pub blobs: Blobs,
     /// Takes what `iotdata` publishes.
     pub topics: Arc<dyn Topics>,
+    /// Makes back-ups.
+    pub backups: Arc<dyn Backups>,
     /// Against which signatures are judged.
     pub clock: SharedClock,
     /// Our own host names, without port; `<bucket>.<host>` is then a bucket of S3.
@@ -39,6 +42,7 @@ pub(crate) struct Services {
     pub(crate) fleet: Fleet,
     pub(crate) s3: s3::Service,
     pub(crate) topics: Arc<dyn Topics>,
+    pub(crate) backups: Arc<dyn Backups>,
     pub(crate) clock: SharedClock,
 }
 
@@ -72,6 +76,7 @@ impl Api {
             fleet: parts.fleet,
             s3,
             topics: parts.topics,
+            backups: parts.backups,
             clock: parts.clock,
         });
         let server = Server::start(listener, tls, Settings::default(), move |request, peer| {

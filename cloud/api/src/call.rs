@@ -19,12 +19,12 @@ use crate::audit::Record;
 use crate::bind::unknown_operation;
 use crate::caller::{Caller, Claimed, presumed_family, read_claim};
 use crate::envelope::{About, Answer, refuse};
-use crate::{greengrass, iot, iot_data, sts};
+use crate::{backup, greengrass, iot, iot_data, sts};
 
 /// The longest body of a call other than S3's; AWS's own is 1 MiB and less.
-const MAX_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// How long such a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an operation other than S3's may take; SDKs give up after 60 s.
 const CALL_DEADLINE: Duration = Duration::from_secs(50);
 
@@ -46,6 +46,9 @@ pub(crate) async fn answer(services: &Services, request: Request, source: Socket
     let answered = match claim {
         Ok(claim) if service == "s3" => {
             Box::pin(answer_s3(services, parts, body, claim, about, source)).await
+        }
+        Ok(claim) if service == backup::SERVICE => {
+            Box::pin(backup::answer(services, &parts, body, claim, about, source)).await
         }
         Ok(claim) => Box::pin(answer_other(services, &parts, body, claim, about, source)).await,
         Err(error) => Err(error),
@@ -136,7 +139,11 @@ async fn dispatch(
     }
 }
 
-fn record<'a>(principal: &'a Principal, about: About<'a>, source: SocketAddr) -> Record<'a> {
+pub(crate) fn record<'a>(
+    principal: &'a Principal,
+    about: About<'a>,
+    source: SocketAddr,
+) -> Record<'a> {
     Record {
         request_id: about.request_id,
         principal,
@@ -147,7 +154,7 @@ fn record<'a>(principal: &'a Principal, about: About<'a>, source: SocketAddr) ->
     }
 }
 
-fn unread(error: &ReadBody) -> ApiError {
+pub(crate) fn unread(error: &ReadBody) -> ApiError {
     let (code, status) = match error {
         ReadBody::TooLarge { .. } => ("RequestEntityTooLargeException", 413),
         ReadBody::Deadline { .. } => ("RequestTimeoutException", 408),

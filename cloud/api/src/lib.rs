@@ -12,6 +12,7 @@
 
 mod api;
 mod audit;
+mod backup;
 mod bind;
 mod call;
 mod caller;
@@ -22,4 +23,5 @@ mod iot_data;
 mod sts;
 
 pub use api::{Api, Parts};
+pub use backup::{BackingUp, Backups};
 pub use iot_data::{Publication, Topics};

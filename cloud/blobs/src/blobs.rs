@@ -2,6 +2,7 @@
 
 mod multipart;
 mod objects;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -48,6 +48,13 @@ pub struct ContentBody {
     left: u64,
 }
 
+impl ContentBody {
+    /// The first `length` bytes of any file.
+    pub fn of(file: std::fs::File, length: u64) -> Self {
+        Self { file: File::from_std(file), left: length }
+    }
+}
+
 impl Body for ContentBody {
     type Data = Bytes;
     type Error = io::Error;

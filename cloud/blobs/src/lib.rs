@@ -17,7 +17,7 @@ pub mod s3;
 mod staging;
 
 pub use blobs::{Blobs, Limits, Upload};
-pub use content::Content;
+pub use content::{Content, ContentBody};
 pub use error::{AccessBlob, OpenBlobs};
 pub use index::{ListQuery, Page};
 pub use object::{Attributes, Object, Part, StoredChecksum};

@@ -21,6 +21,7 @@ use marram_tls::{
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::backup::{self, Backup};
 use crate::ready::Ready;
 use crate::topics::ToDevices;
 use crate::{membership, schedule};
@@ -30,7 +31,7 @@ use crate::{membership, schedule};
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// SQLite's file in the data directory.
-const DATABASE_FILE: &str = "cloud.db";
+pub(crate) const DATABASE_FILE: &str = "cloud.db";
 
 /// What a cloud is started with.
 #[derive(Debug, Clone)]
@@ -189,6 +190,7 @@ impl Cloud {
         };
         folder(&data)?;
         folder(&data.join("ca"))?;
+        backup::sweep(&data);
         let store = Store::open(settings.database.clone()).await?;
         let authority = Arc::new(Authority::open(&data.join("ca"))?);
         let clock = settings.clock.clone();
@@ -313,6 +315,13 @@ impl Opened {
             fleet: self.fleet.clone(),
             blobs: self.blobs.clone(),
             topics: Arc::new(ToDevices(gateway.topics())),
+            backups: Arc::new(Backup {
+                store: self.store.clone(),
+                blobs: self.blobs.clone(),
+                account: self.registry.account().clone(),
+                clock: self.settings.clock.clone(),
+                data: self.settings.data.clone(),
+            }),
             clock: self.settings.clock.clone(),
             hosts: names(self.settings.listen),
         };

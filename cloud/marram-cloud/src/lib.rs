@@ -8,6 +8,7 @@
 //! ports) and `secrets.key`. A cloud that was killed at any instant carries on from it.
 
 mod arguments;
+mod backup;
 mod cloud;
 mod failure;
 mod membership;
@@ -19,9 +20,11 @@ mod topics;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
+pub use backup::archive::ReadArchive;
+pub use backup::restore::{RestoreCloud, Restored, restore};
 pub use cloud::{Cloud, Port, Settings, StartCloud};
 pub use ready::Ready;
-pub use store::{ChooseStore, StoreUrl};
+pub use store::{ChooseStore, StoreUrl, choose as choose_store};
 
 use failure::Failure;
 use marram_telemetry::Target;

@@ -54,7 +54,10 @@ pub enum ChooseStore {
 }
 
 /// The chosen database; none is SQLite in the data directory.
-pub(crate) fn choose(
+///
+/// # Errors
+/// The URL cannot be read, or the file with it.
+pub fn choose(
     url: Option<&StoreUrl>,
     file: Option<&Path>,
 ) -> Result<Option<Database>, ChooseStore> {

@@ -38,6 +38,11 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// Whether it is the account itself: the key that the cloud made at its first start.
+    pub fn is_root(&self) -> bool {
+        matches!(self, Self::User { arn } if arn.ends_with(":root"))
+    }
+
     /// What `GetCallerIdentity` answers.
     pub fn arn(&self) -> &str {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! A released file never changes; what must change goes into the next one.
 
-use sqlx::{AnyPool, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row};
 
 use crate::error::OpenStore;
 use crate::postgres;
@@ -18,9 +18,29 @@ const MIGRATIONS: &[(&str, &str)] = &[
 const VERSION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)";
 
-/// Applies what `writer`'s database has not seen yet.
+/// Applies what `writer`'s database has not seen yet, each step in its own transaction.
 pub(crate) async fn run(dialect: Dialect, writer: &AnyPool) -> Result<(), OpenStore> {
     apply(dialect, writer, MIGRATIONS).await
+}
+
+/// Applies, within a transaction of the caller's, what comes behind version `from`, up to `to`
+/// (all where that is absent).
+pub(crate) async fn migrate(
+    dialect: Dialect,
+    connection: &mut AnyConnection,
+    from: i64,
+    to: Option<i64>,
+) -> Result<(), OpenStore> {
+    let known = check_known(MIGRATIONS, to.unwrap_or(from))?;
+    let to = to.unwrap_or(known);
+    for (version, (name, sql)) in (1_i64..).zip(MIGRATIONS) {
+        if version > from && version <= to {
+            step(dialect, connection, version, sql)
+                .await
+                .map_err(|source| OpenStore::Migrate { name, source })?;
+        }
+    }
+    Ok(())
 }
 
 async fn apply(
@@ -28,51 +48,73 @@ async fn apply(
     writer: &AnyPool,
     migrations: &[(&'static str, &'static str)],
 ) -> Result<(), OpenStore> {
-    let found = version(writer)
-        .await
-        .map_err(|source| OpenStore::Migrate { name: "schema_version", source })?;
-    let versions: Vec<_> = (1_i64..).zip(migrations).collect();
-    let known = versions.last().map_or(0, |(version, _)| *version);
-    if found > known {
-        return Err(OpenStore::NewerSchema { found, known });
-    }
-    for (version, (name, sql)) in versions.into_iter().filter(|(version, _)| *version > found) {
-        step(dialect, writer, version, sql)
-            .await
-            .map_err(|source| OpenStore::Migrate { name, source })?;
-        tracing::info!(version, name, "migrated the database");
+    let failed = |source| OpenStore::Migrate { name: "schema_version", source };
+    let found = version(&mut *writer.acquire().await.map_err(failed)?).await.map_err(failed)?;
+    check_known(migrations, found)?;
+    for (version, (name, sql)) in (1_i64..).zip(migrations) {
+        if version > found {
+            apply_one(dialect, writer, version, sql)
+                .await
+                .map_err(|source| OpenStore::Migrate { name, source })?;
+            tracing::info!(version, name, "migrated the database");
+        }
     }
     Ok(())
 }
 
-async fn version(writer: &AnyPool) -> Result<i64, sqlx::Error> {
-    sqlx::raw_sql(VERSION_TABLE).execute(writer).await?;
+/// Refuses a schema newer than the newest, which it gives.
+fn check_known(migrations: &[(&str, &str)], found: i64) -> Result<i64, OpenStore> {
+    let known = (1_i64..).zip(migrations).last().map_or(0, |(version, _)| version);
+    if found > known { Err(OpenStore::NewerSchema { found, known }) } else { Ok(known) }
+}
+
+/// The version of the schema; 0 of an empty database.
+pub(crate) async fn version(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
     let row = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version")
-        .fetch_one(writer)
+        .fetch_one(connection)
         .await?;
     row.try_get("version")
 }
 
-async fn step(
+/// Makes the table of versions, which no migration does.
+pub(crate) async fn prepare(writer: &AnyPool) -> Result<(), OpenStore> {
+    sqlx::raw_sql(VERSION_TABLE)
+        .execute(writer)
+        .await
+        .map_err(|source| OpenStore::Migrate { name: "schema_version", source })?;
+    Ok(())
+}
+
+async fn apply_one(
     dialect: Dialect,
     writer: &AnyPool,
     version: i64,
     sql: &'static str,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = writer.begin_with(dialect.begin_writing()).await?;
+    step(dialect, &mut transaction, version, sql).await?;
+    transaction.commit().await
+}
+
+async fn step(
+    dialect: Dialect,
+    connection: &mut AnyConnection,
+    version: i64,
+    sql: &'static str,
+) -> Result<(), sqlx::Error> {
     match dialect {
-        Dialect::Sqlite => sqlx::raw_sql(sql).execute(&mut *transaction).await?,
+        Dialect::Sqlite => sqlx::raw_sql(sql).execute(&mut *connection).await?,
         // Made from our own constants only.
         Dialect::Postgres => {
             let sql = AssertSqlSafe(postgres::ddl(sql));
-            sqlx::raw_sql(sql).execute(&mut *transaction).await?
+            sqlx::raw_sql(sql).execute(&mut *connection).await?
         }
     };
     sqlx::query("INSERT INTO schema_version (version) VALUES ($1)")
         .bind(version)
-        .execute(&mut *transaction)
+        .execute(connection)
         .await?;
-    transaction.commit().await
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(crate) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
 /// Opens the file, making it and its directory where they are missing.
 pub(crate) async fn open(path: &Path) -> Result<Pools, OpenStore> {
     let path = absolute(path)?;
-    let lock = lock(&path)?;
+    let lock = lock_file(&path)?;
     let url = database_url(&path)?;
     let connect = |source| OpenStore::Connect { database: path.clone().into(), source };
     let writer = pool(Dialect::Sqlite, &url, 1, WRITER_PRAGMAS).await.map_err(connect)?;
@@ -39,9 +39,13 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenStore> {
     Ok(path)
 }
 
-/// SQLite itself would let two processes in; two clouds on one database would each believe that
-/// their caches and connections are the only ones.
-fn lock(database: &Path) -> Result<File, OpenStore> {
+/// Keeps other processes off the database file until what this gives is dropped. SQLite itself
+/// would let two in; two clouds on one database would each believe that their caches and
+/// connections are the only ones.
+///
+/// # Errors
+/// Another process has it, or the lock file cannot be made.
+pub fn lock_file(database: &Path) -> Result<File, OpenStore> {
     let path = database.with_extension("lock");
     let create = |source| OpenStore::Create { path: path.clone(), source };
     let file =

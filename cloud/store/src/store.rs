@@ -67,14 +67,24 @@ impl Store {
     /// Another process has it open, it was written by a newer program, a migration failed, or
     /// the file system or the server refused.
     pub async fn open(database: impl Into<Database>) -> Result<Self, OpenStore> {
-        let database = database.into();
+        let store = Self::open_as_it_is(database.into()).await?;
+        migrations::run(store.inner.dialect, &store.inner.pools.writer).await?;
+        Ok(store)
+    }
+
+    /// Opens it with the schema that it has.
+    pub(crate) async fn open_as_it_is(database: Database) -> Result<Self, OpenStore> {
         sqlx::any::install_default_drivers();
         let (dialect, pools) = match &database {
             Database::Sqlite(path) => (Dialect::Sqlite, sqlite::open(path).await?),
             Database::Postgres(url) => (Dialect::Postgres, postgres::open(url).await?),
         };
-        migrations::run(dialect, &pools.writer).await?;
+        migrations::prepare(&pools.writer).await?;
         Ok(Self { inner: Arc::new(Inner { database, dialect, pools }) })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.dialect
     }
 
     /// Which database it is.

@@ -6,6 +6,7 @@ mod services;
 
 use std::sync::Mutex;
 
+use marram_aws::ApiError;
 use marram_aws::sigv4::{Credentials, Payload, Request, Signer, percent_encode};
 use marram_blobs::Limits;
 use marram_http::Method;
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::Publication;
+use crate::{BackingUp, Backups, Publication};
 
 const NOW_MS: i64 = 1_767_323_045_000;
 
@@ -30,6 +31,16 @@ struct Published(Mutex<Vec<Publication>>);
 impl Topics for Published {
     fn publish(&self, publication: Publication) {
         self.0.lock().unwrap().push(publication);
+    }
+}
+
+/// Back-ups are tested with a whole cloud.
+#[derive(Debug)]
+struct NoBackups;
+
+impl Backups for NoBackups {
+    fn back_up(&self) -> BackingUp<'_> {
+        Box::pin(async { Err(ApiError::internal("not in this test")) })
     }
 }
 
@@ -79,6 +90,7 @@ impl Fixture {
             fleet: fleet.clone(),
             blobs: blobs.clone(),
             topics: Arc::clone(&published) as Arc<dyn Topics>,
+            backups: Arc::new(NoBackups),
             clock: clock.shared(),
             hosts: Vec::new(),
         };

@@ -1,0 +1,119 @@
+use super::*;
+use crate::testing::{on_both, sqlite_in};
+use crate::{AccessKey, AnsweredToken, GroupScope, ThingGroup};
+
+fn group(name: &str, parent: Option<&str>) -> ThingGroup {
+    ThingGroup {
+        name: name.to_owned(),
+        id: format!("id-{name}"),
+        parent: parent.map(str::to_owned),
+        description: Some("with \"quotes\",\nlines and ünïcode".to_owned()),
+        attributes: Default::default(),
+        version: i64::MAX,
+        created_at_ms: 1,
+    }
+}
+
+async fn dump(store: &Store) -> Vec<u8> {
+    let mut out = Vec::new();
+    store.read().await.unwrap().dump(&mut out).await.unwrap();
+    out
+}
+
+/// Parents sort behind their children by name and by age here.
+async fn filled(database: Database) -> Store {
+    let store = Store::open(database).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.put_setting("account_id", "1").await.unwrap();
+    // A column's name may have digits.
+    let answered =
+        AnsweredToken { request_sha256: "ab".to_owned(), response_json: "{}".to_owned() };
+    tx.insert_answered_token("CreateThing", "token", &answered, 1).await.unwrap();
+    for (name, parent) in [("z", None), ("m", Some("z")), ("a", Some("m"))] {
+        assert!(tx.insert_thing_group(&group(name, parent)).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    store
+}
+
+async fn a_dump_is_restored_into_either_database_and_dumps_the_same(database: Database) {
+    let store = filled(database.clone()).await;
+    let first = dump(&store).await;
+    store.close().await;
+    let directory = tempfile::tempdir().unwrap();
+    let other = sqlite_in(directory.path());
+    Store::restore(other.clone(), &mut &*first, false).await.unwrap();
+    let store = Store::open(other).await.unwrap();
+    assert_eq!(dump(&store).await, first);
+    Store::restore(database.clone(), &mut &*first, true).await.unwrap();
+    let store = Store::open(database).await.unwrap();
+    assert_eq!(dump(&store).await, first);
+    let mut reader = store.read().await.unwrap();
+    assert_eq!(reader.thing_group("a").await.unwrap(), Some(group("a", Some("m"))));
+    let names = reader.group_names_after(GroupScope::All, "", "", 9).await.unwrap();
+    assert_eq!(names, ["a", "m", "z"]);
+}
+
+async fn a_store_that_holds_a_cloud_is_replaced_only_when_asked(database: Database) {
+    let store = filled(database.clone()).await;
+    let whole = dump(&store).await;
+    store.close().await;
+    let error = Store::restore(database.clone(), &mut &*whole, false).await.unwrap_err();
+    assert!(matches!(error, DumpStore::NotEmpty(_)), "{error}");
+    // Cut off within a row: the store is as it was.
+    let cut = &whole[..whole.len() - 5];
+    let error = Store::restore(database.clone(), &mut &*cut, true).await.unwrap_err();
+    assert!(matches!(error, DumpStore::Damaged { .. }), "{error}");
+    let store = Store::open(database).await.unwrap();
+    assert_eq!(dump(&store).await, whole);
+}
+
+async fn a_dump_of_the_first_schema_is_migrated(database: Database) {
+    let old = br#"{"schema_version":1}
+{"table":"access_keys","columns":["access_key_id","principal","sealed_secret","created_at"]}
+["AKIA1","arn:aws:iam::1:root","sealed",7]
+"#;
+    Store::restore(database.clone(), &mut &old[..], false).await.unwrap();
+    let store = Store::open(database).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let key: Option<AccessKey> = reader.access_key("AKIA1").await.unwrap();
+    assert_eq!(key.unwrap().created_at_ms, 7);
+}
+
+async fn hostile_dumps_are_refused(database: Database) {
+    for dump in [
+        "",
+        "{}\n",
+        "{\"schema_version\":99999}\n",
+        "{\"schema_version\":1}\n[1]\n",
+        "{\"schema_version\":1}\n{\"table\":\"schema_version\",\"columns\":[\"version\"]}\n[1]\n",
+        "{\"schema_version\":1}\n{\"table\":\"settings\",\"columns\":[\"name) --\"]}\n[1]\n",
+        "{\"schema_version\":1}\n{\"table\":\"settings\",\"columns\":[\"name\"]}\n[1,2]\n",
+    ] {
+        let outcome = Store::restore(database.clone(), &mut dump.as_bytes(), false).await;
+        assert!(outcome.is_err(), "{dump}");
+    }
+}
+
+on_both! {
+    a_dump_is_restored_into_either_database_and_dumps_the_same,
+    a_store_that_holds_a_cloud_is_replaced_only_when_asked,
+    a_dump_of_the_first_schema_is_migrated,
+    hostile_dumps_are_refused,
+}
+
+/// A table that a migration adds must be added to the dump too.
+#[tokio::test]
+async fn every_table_is_dumped() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(sqlite_in(directory.path())).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let rows = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        .fetch_all(reader.connection())
+        .await
+        .unwrap();
+    let found: Vec<String> = rows.iter().map(|row| row.try_get("name").unwrap()).collect();
+    let mut dumped: Vec<_> = TABLES.iter().chain(["schema_version"].iter()).collect();
+    dumped.sort();
+    assert_eq!(found, dumped.into_iter().copied().map(str::to_owned).collect::<Vec<_>>());
+}
