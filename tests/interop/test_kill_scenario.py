@@ -27,7 +27,11 @@ class Place:
 
     def __init__(self, folder, victim):
         self.cloud = Cloud(folder).start()
-        self.core = Core(self.cloud, folder, options=own_user()).start()
+        self.core = Core(self.cloud, folder, options=own_user())
+        # A device comes back to a cloud that breaks every connection ever more slowly, up to two
+        # minutes. No cloud is killed every few seconds but this one.
+        self.core.configure("mqtt", maximumReconnectDelaySeconds=4)
+        self.core.start()
         self.fleet = Fleet(self.cloud)
         self.monitor = scenario.monitor(self.cloud, folder, keep_subscriptions=True)
         self.greetings = f"fleet/{self.core.thing}/greetings"

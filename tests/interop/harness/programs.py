@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import boto3
+import yaml
 
 from .waiting import until
 
@@ -192,6 +193,14 @@ class Core:
         for group in self.groups:
             arguments += ["--group", group]
         marram(*arguments, *options)
+
+    def configure(self, section, **settings):
+        """Settings of the nucleus in config.yaml, which is read at the first start."""
+        path = self.root / "config" / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        nucleus = config["services"]["aws.greengrass.Nucleus"]["configuration"]
+        nucleus.setdefault(section, {}).update(settings)
+        path.write_text(yaml.safe_dump(config))
 
     def start(self, **environment):
         self.ready_file.unlink(missing_ok=True)
