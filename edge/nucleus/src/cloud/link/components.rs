@@ -177,24 +177,21 @@ impl Shared {
 
     /// Whether the server asks for a pause.
     fn settle(&self, id: u64, done: Result<(), PublishError>) -> bool {
-        let asks_for_a_pause =
-            matches!(&done, Err(PublishError::Refused { reason, .. }) if is_passing(*reason));
-        let (outcome, reason) = match done {
-            Ok(()) => (Outcome::Acknowledged, String::new()),
-            // Whoever comes next finds it on the disk.
-            Err(PublishError::Stopped) => return false,
-            Err(error @ PublishError::TimedOut { .. }) => (Outcome::Unanswered, error.to_string()),
-            Err(error) if asks_for_a_pause => (Outcome::Unanswered, error.to_string()),
-            Err(error) => (Outcome::Refused, error.to_string()),
-        };
+        // Stopped: whoever comes next finds it on the disk.
+        let Some(outcome) = outcome_of(&done) else { return false };
+        let pauses =
+            outcome == Outcome::Unanswered && matches!(done, Err(PublishError::Refused { .. }));
         let settled = self.spool().settle(id, outcome);
         match settled {
-            Settled::WaitsAgain => return asks_for_a_pause,
+            Settled::WaitsAgain => return pauses,
             Settled::Done => {}
-            Settled::GivenUp(spooled) => self.give_up(&spooled, &reason),
+            Settled::GivenUp(spooled) => {
+                let reason = done.err().map(|error| error.to_string()).unwrap_or_default();
+                self.give_up(&spooled, &reason);
+            }
         }
         self.forget(vec![id]);
-        asks_for_a_pause
+        pauses
     }
 
     async fn settle_and_pause(&self, id: u64, done: Result<(), PublishError>) {
@@ -252,6 +249,17 @@ pub(super) async fn send_spooled(shared: Arc<Shared>) {
             () = shared.spool_filled.notified() => {}
         }
     }
+}
+
+/// What an answer means to the message; `None` if there is to be none.
+pub(super) fn outcome_of(done: &Result<(), PublishError>) -> Option<Outcome> {
+    Some(match done {
+        Ok(()) => Outcome::Acknowledged,
+        Err(PublishError::Stopped) => return None,
+        Err(PublishError::TimedOut { .. }) => Outcome::Unanswered,
+        Err(PublishError::Refused { reason, .. }) if is_passing(*reason) => Outcome::Unanswered,
+        Err(_) => Outcome::Refused,
+    })
 }
 
 /// Refusals that say nothing of the message (MQTT 5, 3.4.2.1): it may be taken later.

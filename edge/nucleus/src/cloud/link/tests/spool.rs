@@ -1,6 +1,10 @@
 //! Components' messages over lost connections, restarts and refusals.
 
+use marram_mqtt_client::{PublishError, ReasonCode};
+
 use super::*;
+use crate::cloud::link::components::outcome_of;
+use crate::cloud::spool::Outcome;
 
 fn on_disk(port: u16) -> CloudSettings {
     let mut settings = settings(port);
@@ -82,4 +86,21 @@ async fn components_7_a_message_that_is_never_answered_is_given_up_after_its_ret
     link.publish(message("m/lost")).await.unwrap();
     let parked = device.folder.path().join("spool/parked");
     until("it is given up", || parked.read_dir().is_ok_and(|files| files.count() == 1)).await;
+}
+
+#[test]
+fn components_7_only_a_refusal_that_cannot_pass_ends_a_message() {
+    let refused = |reason| Err(PublishError::Refused { topic: "t".into(), reason });
+    for reason in [
+        ReasonCode::UNSPECIFIED_ERROR,
+        ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+        ReasonCode::QUOTA_EXCEEDED,
+    ] {
+        assert_eq!(outcome_of(&refused(reason)), Some(Outcome::Unanswered), "{reason}");
+    }
+    for code in [0x87, 0x90, 0x95, 0x99] {
+        assert_eq!(outcome_of(&refused(ReasonCode(code))), Some(Outcome::Refused), "{code:#x}");
+    }
+    assert_eq!(outcome_of(&Ok(())), Some(Outcome::Acknowledged));
+    assert_eq!(outcome_of(&Err(PublishError::Stopped)), None);
 }
