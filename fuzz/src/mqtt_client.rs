@@ -18,6 +18,7 @@ enum Step {
     },
     Publish {
         at_least_once: bool,
+        is_once: bool,
         bytes: u8,
     },
     Subscribe(u8),
@@ -122,11 +123,14 @@ impl Step {
             Self::Open => session.opened(*now),
             Self::Lose => session.lost(),
             Self::Accept { present } => session.receive(accepted(*present), *now),
-            Self::Publish { at_least_once, bytes } => {
+            Self::Publish { at_least_once, is_once, bytes } => {
                 let qos = if *at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
                 let publish = Publish::new("t", vec![0; usize::from(*bytes)]).with_qos(qos);
                 open.asked += 1;
-                session.publish(token, publish, deadline, *now);
+                match is_once {
+                    true => session.publish_once(token, publish, deadline, *now),
+                    false => session.publish(token, publish, deadline, *now),
+                }
             }
             Self::Subscribe(topic) => {
                 open.asked += 1;

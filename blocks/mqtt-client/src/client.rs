@@ -1,12 +1,10 @@
 //! The handle an application holds.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use marram_mqtt::session::client::{Failure, Outcome};
+use marram_mqtt::session::client::{Failure, Feature, Outcome};
 use marram_mqtt::{ByteString, Publish, QoS, ReasonCode};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::driver::{Command, Driver, Event};
@@ -27,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
-    connected: Arc<AtomicBool>,
+    connected: watch::Receiver<bool>,
     operation_timeout: Duration,
 }
 
@@ -74,9 +72,35 @@ pub enum PublishError {
         /// The message's topic.
         topic: ByteString,
     },
+    /// The broker said when it accepted the connection that it does not take such messages.
+    #[error("publishing to {topic:?} needs {feature}, which the broker does not have")]
+    NotOffered {
+        /// The message's topic.
+        topic: ByteString,
+        /// What it lacks.
+        feature: Feature,
+    },
+    /// The broker ended the connection of a message for one connection, perhaps because of it.
+    #[error("the broker ended the connection while a message to {topic:?} was not acknowledged{}", with_code(*reason))]
+    Cut {
+        /// The message's topic.
+        topic: ByteString,
+        /// The code of the broker's DISCONNECT, if there was one.
+        reason: Option<ReasonCode>,
+    },
+    /// The connection of a message for one connection ended for another reason, or is not there.
+    #[error("there is no connection any more for a message to {topic:?}")]
+    Lost {
+        /// The message's topic.
+        topic: ByteString,
+    },
     /// The client was stopped.
     #[error("the MQTT client is stopped")]
     Stopped,
+}
+
+fn with_code(reason: Option<ReasonCode>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// Why a subscription was not made or ended.
@@ -104,6 +128,14 @@ pub enum SubscribeError {
         /// The topic filter.
         filter: ByteString,
     },
+    /// The broker said when it accepted the connection that it does not have such subscriptions.
+    #[error("the subscription to {filter:?} needs {feature}, which the broker does not have")]
+    NotOffered {
+        /// The topic filter.
+        filter: ByteString,
+        /// What it lacks.
+        feature: Feature,
+    },
     /// The client was stopped.
     #[error("the MQTT client is stopped")]
     Stopped,
@@ -117,9 +149,9 @@ impl Client {
     pub fn start(options: Options) -> (Self, mpsc::Receiver<Event>) {
         let (commands, commands_in) = mpsc::channel(COMMANDS);
         let (events_out, events) = mpsc::channel(EVENTS);
-        let connected = Arc::new(AtomicBool::new(false));
+        let (connection, connected) = watch::channel(false);
         let operation_timeout = options.operation_timeout;
-        let driver = Driver::new(options, commands_in, events_out, Arc::clone(&connected));
+        let driver = Driver::new(options, commands_in, events_out, connection);
         // Ends by itself when all handles are gone.
         drop(tokio::spawn(driver.run()));
         (Self { commands, connected, operation_timeout }, events)
@@ -133,14 +165,32 @@ impl Client {
     /// # Errors
     /// [`PublishError`]
     pub async fn publish(&self, publish: Publish) -> Result<Ack, PublishError> {
+        self.publish_for(publish, false).await
+    }
+
+    /// As [`Self::publish`], but sends the message on the present connection only, so that the
+    /// caller learns of its end: with [`PublishError::Cut`] if the broker ended it while the
+    /// message was not acknowledged.
+    ///
+    /// # Errors
+    /// [`PublishError`]
+    pub async fn publish_once(&self, publish: Publish) -> Result<Ack, PublishError> {
+        self.publish_for(publish, true).await
+    }
+
+    async fn publish_for(&self, publish: Publish, is_once: bool) -> Result<Ack, PublishError> {
         let topic = publish.topic.clone();
-        let outcome =
-            self.operate(|deadline, reply| Command::Publish { publish, deadline, reply }).await;
+        let outcome = self
+            .operate(|deadline, reply| Command::Publish { publish, is_once, deadline, reply })
+            .await;
         outcome.map(|reason| Ack { reason }).map_err(|failure| match failure {
             Failure::Refused(reason) => PublishError::Refused { topic, reason },
             Failure::TimedOut => PublishError::TimedOut { topic, after: self.operation_timeout },
             Failure::TooLarge { size, max } => PublishError::TooLarge { topic, size, max },
             Failure::Invalid => PublishError::Invalid { topic },
+            Failure::NotOffered(feature) => PublishError::NotOffered { topic, feature },
+            Failure::Cut(reason) => PublishError::Cut { topic, reason },
+            Failure::Lost => PublishError::Lost { topic },
             Failure::Stopped => PublishError::Stopped,
         })
     }
@@ -182,7 +232,13 @@ impl Client {
 
     /// Whether the broker has accepted the connection and it is not known to be broken.
     pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        *self.connected.borrow()
+    }
+
+    /// Follows [`Self::is_connected`]. It is false before any operation ends because of the
+    /// connection's end.
+    pub fn connection(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
     }
 
     /// Ends the client: waits up to `deadline` for what is under way, then sends DISCONNECT.
@@ -225,8 +281,10 @@ impl Client {
         match failure {
             Failure::Refused(reason) => SubscribeError::Refused { filter, reason },
             Failure::TimedOut => SubscribeError::TimedOut { filter, after: self.operation_timeout },
+            Failure::NotOffered(feature) => SubscribeError::NotOffered { filter, feature },
             Failure::TooLarge { .. } | Failure::Invalid => SubscribeError::Invalid { filter },
-            Failure::Stopped => SubscribeError::Stopped,
+            // Only messages are for one connection.
+            Failure::Cut(_) | Failure::Lost | Failure::Stopped => SubscribeError::Stopped,
         }
     }
 }

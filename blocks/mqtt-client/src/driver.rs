@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use marram_mqtt::codec::{Decoder, Encoder};
@@ -13,7 +11,7 @@ use marram_mqtt::session::client::{Action, ClientSession, Outcome};
 use marram_mqtt::{ByteString, Publish, QoS};
 use marram_telemetry::Chain;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
@@ -47,7 +45,7 @@ pub enum Event {
 /// What a handle asks of the task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish { publish: Publish, deadline: Instant, reply: oneshot::Sender<Outcome> },
+    Publish { publish: Publish, is_once: bool, deadline: Instant, reply: oneshot::Sender<Outcome> },
     Subscribe { filter: ByteString, qos: QoS, deadline: Instant, reply: oneshot::Sender<Outcome> },
     Unsubscribe { filter: ByteString, deadline: Instant, reply: oneshot::Sender<Outcome> },
     Stop { deadline: Instant, done: oneshot::Sender<()> },
@@ -59,7 +57,7 @@ pub(crate) struct Driver {
     session: ClientSession<oneshot::Sender<Outcome>>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
-    connected: Arc<AtomicBool>,
+    connected: watch::Sender<bool>,
     /// Set once the client shall end, at the latest then.
     stop_at: Option<Instant>,
     stopped: Vec<oneshot::Sender<()>>,
@@ -75,7 +73,7 @@ impl Driver {
         options: Options,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
-        connected: Arc<AtomicBool>,
+        connected: watch::Sender<bool>,
     ) -> Self {
         let session = ClientSession::new(options.session_settings(), now());
         Self { options, session, commands, events, connected, stop_at: None, stopped: Vec::new() }
@@ -113,7 +111,8 @@ impl Driver {
         let options = self.options.clone();
         let deadline = tokio::time::Instant::now() + options.connect_timeout;
         let opening = async move {
-            let stream = transport::open(&options.host, options.port, options.tls.as_ref());
+            let Options { host, port, tls, socket_timeout, .. } = &options;
+            let stream = transport::open(host, *port, tls.as_ref(), *socket_timeout);
             timeout_at(deadline, stream).await
         };
         let stream = match self.meanwhile(opening).await? {
@@ -122,7 +121,7 @@ impl Driver {
             Err(_) => return Some((self.connect_timed_out(), None)),
         };
         let reason = self.exchange(stream, deadline.into_std()).await;
-        self.connected.store(false, Ordering::Relaxed);
+        self.connected.send_replace(false);
         self.session.lost();
         reason.map(|(reason, accepted)| {
             (reason, accepted.map(|at| now().saturating_duration_since(at)))
@@ -159,8 +158,11 @@ impl Driver {
     fn take(&mut self, command: Option<Command>) {
         let now = now();
         match command {
-            Some(Command::Publish { publish, deadline, reply }) => {
+            Some(Command::Publish { publish, is_once: false, deadline, reply }) => {
                 self.session.publish(reply, publish, deadline, now);
+            }
+            Some(Command::Publish { publish, is_once: true, deadline, reply }) => {
+                self.session.publish_once(reply, publish, deadline, now);
             }
             Some(Command::Subscribe { filter, qos, deadline, reply }) => {
                 self.session.subscribe(reply, filter, qos, deadline, now);
@@ -269,7 +271,7 @@ impl Driver {
                 Action::Connected { session_present } => {
                     info!(client_id = %self.options.client_id, session_present, "connected");
                     *accepted = Some(now());
-                    self.connected.store(true, Ordering::Relaxed);
+                    self.connected.send_replace(true);
                     waiting.push_back((Event::Connected { session_present }, None));
                 }
                 Action::RenewalRefused { filter, reason } => {

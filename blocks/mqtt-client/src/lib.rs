@@ -19,6 +19,7 @@ pub mod transport;
 
 pub use client::{Ack, Client, PublishError, SubscribeError};
 pub use driver::Event;
+pub use marram_mqtt::session::client::Feature;
 pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
 pub use options::{Backoff, Options};
 pub use probe::{Probe, probe};

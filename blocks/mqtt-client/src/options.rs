@@ -8,6 +8,8 @@ use std::time::Duration;
 use marram_mqtt::session::client::ClientSettings;
 use marram_mqtt::{ByteString, Version};
 
+use crate::transport::SOCKET_TIMEOUT;
+
 /// Pauses between attempts to connect: they double from `min` to `max`, each shortened by a random
 /// part of up to a half, so that a fleet does not come back in step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Options {
     pub clean_start_first: bool,
     /// TLS; without it the connection is plain TCP.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Time for one address of the host to take the TCP connection.
+    pub socket_timeout: Duration,
     /// Time for one attempt to connect: name, TCP, TLS and CONNACK together.
     pub connect_timeout: Duration,
     /// Time for one operation, waiting for a connection included.
@@ -47,6 +51,8 @@ pub struct Options {
     pub max_in_flight: NonZeroU16,
     /// Pauses between attempts.
     pub reconnect: Backoff,
+    /// Most unacknowledged QoS 1 messages of the broker (MQTT 5).
+    pub receive_maximum: NonZeroU16,
     /// Largest packet taken from the broker, in bytes.
     pub max_packet_size: u32,
 }
@@ -65,9 +71,11 @@ impl Options {
             session_expiry: Duration::from_secs(604_800),
             clean_start_first: true,
             tls: None,
+            socket_timeout: SOCKET_TIMEOUT,
             connect_timeout: Duration::from_secs(30),
             operation_timeout: Duration::from_secs(30),
             max_in_flight: hundred,
+            receive_maximum: hundred,
             reconnect: Backoff { min: Duration::from_secs(1), max: Duration::from_secs(120) },
             max_packet_size: 256 * 1024,
         }
@@ -83,7 +91,7 @@ impl Options {
             session_expiry_s: u32::try_from(self.session_expiry.as_secs()).unwrap_or(u32::MAX),
             clean_start_first: self.clean_start_first,
             max_in_flight: self.max_in_flight,
-            receive_maximum: NonZeroU16::MIN.saturating_add(99),
+            receive_maximum: self.receive_maximum,
             max_packet_size: self.max_packet_size,
         }
     }

@@ -51,7 +51,8 @@ pub async fn probe(options: &Options) -> Result<ConnAck, Probe> {
 }
 
 async fn connect(options: &Options) -> Result<ConnAck, Probe> {
-    let mut stream = transport::open(&options.host, options.port, options.tls.as_ref()).await?;
+    let Options { host, port, tls, socket_timeout, .. } = options;
+    let mut stream = transport::open(host, *port, tls.as_ref(), *socket_timeout).await?;
     let now = tokio::time::Instant::now().into_std();
     let mut session = ClientSession::<()>::new(options.session_settings(), now);
     session.opened(now);

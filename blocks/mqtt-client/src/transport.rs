@@ -3,11 +3,16 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+/// How long Greengrass waits for one address of a host (`mqtt.socketTimeoutMs`).
+pub const SOCKET_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Either kind of stream.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -62,14 +67,16 @@ pub enum OpenStream {
 }
 
 /// Opens a stream to a server, without `tls` a plain one. The caller sets the deadline. A host in
-/// brackets is an IPv6 address.
+/// brackets is an IPv6 address. An address that does not answer within `socket_timeout` is left
+/// for the host's next one.
 pub async fn open(
     host: &str,
     port: u16,
     tls: Option<&Arc<rustls::ClientConfig>>,
+    socket_timeout: Duration,
 ) -> Result<Box<dyn Stream>, OpenStream> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let (stream, address) = connect(host, port).await?;
+    let (stream, address) = connect(host, port, socket_timeout).await?;
     // Without TCP_NODELAY each small packet may wait for an acknowledgement of the one before.
     stream.set_nodelay(true).map_err(|source| OpenStream::Connect { address, source })?;
     let Some(config) = tls else { return Ok(Box::new(stream)) };
@@ -83,13 +90,21 @@ pub async fn open(
 }
 
 /// Connects to the first of the host's addresses that answers.
-async fn connect(host: &str, port: u16) -> Result<(TcpStream, SocketAddr), OpenStream> {
+async fn connect(
+    host: &str,
+    port: u16,
+    socket_timeout: Duration,
+) -> Result<(TcpStream, SocketAddr), OpenStream> {
     let addresses = resolve(host, port).await?;
     let mut failure = OpenStream::NoAddress { host: host.to_owned() };
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok((stream, address)),
-            Err(source) => failure = OpenStream::Connect { address, source },
+        match timeout(socket_timeout, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((stream, address)),
+            Err(_) => {
+                let source = io::ErrorKind::TimedOut.into();
+                failure = OpenStream::Connect { address, source };
+            }
+            Ok(Err(source)) => failure = OpenStream::Connect { address, source },
         }
     }
     Err(failure)

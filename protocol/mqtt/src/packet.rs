@@ -121,6 +121,8 @@ pub struct ServerLimits {
     pub server_keep_alive_s: Option<u16>,
     /// Whether retained messages exist.
     pub retain_available: bool,
+    /// Whether filters with `+` or `#` work.
+    pub wildcard_subscriptions: bool,
     /// Whether `$share/…` filters work.
     pub shared_subscriptions: bool,
     /// Text for people.
@@ -138,6 +140,7 @@ impl Default for ServerLimits {
             topic_alias_maximum: 0,
             server_keep_alive_s: None,
             retain_available: true,
+            wildcard_subscriptions: true,
             shared_subscriptions: true,
             reason_string: None,
         }

@@ -79,8 +79,16 @@ reason_codes! {
     PAYLOAD_FORMAT_INVALID = 0x99, "payload format invalid";
     /// QoS 2, which AWS IoT does not have.
     QOS_NOT_SUPPORTED = 0x9B, "QoS not supported";
+    /// Connect elsewhere for the time being.
+    USE_ANOTHER_SERVER = 0x9C, "use another server";
+    /// Connect elsewhere from now on.
+    SERVER_MOVED = 0x9D, "server moved";
     /// Shared subscriptions are not available here.
     SHARED_SUBSCRIPTIONS_NOT_SUPPORTED = 0x9E, "shared subscriptions not supported";
+    /// The client connects too often.
+    CONNECTION_RATE_EXCEEDED = 0x9F, "connection rate exceeded";
+    /// The connection was as long as it may be.
+    MAXIMUM_CONNECT_TIME = 0xA0, "maximum connect time";
 }
 
 impl ReasonCode {

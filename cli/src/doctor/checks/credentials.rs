@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use marram_http::StatusCode;
 use marram_http::client::Client;
-use marram_mqtt_client::transport;
+use marram_mqtt_client::transport::{self, SOCKET_TIMEOUT};
 use marram_telemetry::Chain;
 
 use super::reach::{authority, unreachable};
@@ -32,7 +32,7 @@ async fn look(device: Arc<Device>) -> Finding {
     };
     let (host, port) = authority(&settings.credentials_url);
     // Closed at once: it only tells how far one gets.
-    if let Err(error) = transport::open(host, port, Some(&tls)).await {
+    if let Err(error) = transport::open(host, port, Some(&tls), SOCKET_TIMEOUT).await {
         return unreachable(&error, "iotCredEndpoint");
     }
     let alias = &settings.role_alias;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use marram_mqtt_client::transport;
+use marram_mqtt_client::transport::{self, SOCKET_TIMEOUT};
 use marram_nucleus::cloud::DataPlane;
 use marram_telemetry::Chain;
 
@@ -30,7 +30,7 @@ async fn look(device: Arc<Device>) -> Finding {
     };
     let (host, port) = authority(&settings.data_plane_url);
     // Closed at once: it only tells how far one gets.
-    if let Err(error) = transport::open(host, port, Some(&tls)).await {
+    if let Err(error) = transport::open(host, port, Some(&tls), SOCKET_TIMEOUT).await {
         return unreachable(&error, KEY);
     }
     let data_plane = match DataPlane::new(&settings) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use marram_mqtt_client::transport;
+use marram_mqtt_client::transport::{self, SOCKET_TIMEOUT};
 
 use super::reach::{authority, unreachable};
 use crate::doctor::Finding;
@@ -31,7 +31,7 @@ async fn look(cloud: Arc<Cloud>) -> Finding {
     };
     for endpoint in [&ready.mqtt_endpoint, &ready.device_endpoint] {
         let (host, port) = authority(endpoint);
-        if let Err(error) = transport::open(host, port, Some(&tls)).await {
+        if let Err(error) = transport::open(host, port, Some(&tls), SOCKET_TIMEOUT).await {
             return unreachable(&error, "the ready file");
         }
     }

@@ -247,10 +247,13 @@ pub fn mqtt_options(settings: &CloudSettings, tls: Option<Arc<rustls::ClientConf
             MqttVersion::V311 => Version::V311,
         },
         keep_alive: mqtt.keep_alive,
+        ping_timeout: mqtt.ping_timeout,
+        socket_timeout: mqtt.socket_timeout,
         session_expiry: mqtt.session_expiry,
         tls,
         operation_timeout: mqtt.operation_timeout,
         max_in_flight: NonZeroU16::new(mqtt.max_in_flight).unwrap_or(NonZeroU16::MIN),
+        receive_maximum: NonZeroU16::new(mqtt.receive_maximum).unwrap_or(NonZeroU16::MIN),
         reconnect: Backoff { min: mqtt.reconnect.0, max: mqtt.reconnect.1 },
         max_packet_size: max_payload.saturating_add(PACKET_OVERHEAD),
         ..Options::new(mqtt.host.clone(), mqtt.port, settings.thing.clone())

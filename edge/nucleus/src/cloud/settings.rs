@@ -43,12 +43,18 @@ pub struct MqttSettings {
     pub version: MqttVersion,
     /// Longest silence before a PINGREQ.
     pub keep_alive: Duration,
+    /// Longest wait for the answer to a PINGREQ, shorter than `keep_alive`.
+    pub ping_timeout: Duration,
+    /// Longest wait for one address of the broker to take the TCP connection.
+    pub socket_timeout: Duration,
     /// Longest wait for the answer to any one packet or request.
     pub operation_timeout: Duration,
     /// How long the cloud keeps the session of a device that is away (MQTT 5).
     pub session_expiry: Duration,
     /// Publishes that may wait for their acknowledgement at the same time, at most 100.
     pub max_in_flight: u16,
+    /// Messages of the cloud that may wait for their acknowledgement at the same time (MQTT 5).
+    pub receive_maximum: u16,
     /// The longest payload in bytes.
     pub max_message_bytes: usize,
     /// The shortest and the longest pause between attempts to connect.
@@ -254,11 +260,14 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
         "mqtt3" => MqttVersion::V311,
         _ => MqttVersion::V5,
     };
+    let keep_alive = mqtt.milliseconds("keepAliveTimeoutMs", 60_000);
     MqttSettings {
         host: host.to_owned(),
         port: mqtt.port("port").or(endpoint_port).unwrap_or(MQTT_PORT),
         version,
-        keep_alive: mqtt.milliseconds("keepAliveTimeoutMs", 60_000),
+        keep_alive,
+        ping_timeout: ping_timeout(&mqtt, keep_alive),
+        socket_timeout: mqtt.milliseconds("socketTimeoutMs", 3000),
         operation_timeout: mqtt.milliseconds("operationTimeoutMs", 30_000),
         session_expiry: Duration::from_secs(
             mqtt.number("sessionExpirySeconds").unwrap_or(SESSION_EXPIRY_S),
@@ -267,6 +276,10 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
             .number("maxInFlightPublishes")
             .and_then(|count| u16::try_from(count.clamp(1, 100)).ok())
             .unwrap_or(5),
+        receive_maximum: mqtt
+            .number("receiveMaximum")
+            .and_then(|count| u16::try_from(count.clamp(1, 65_535)).ok())
+            .unwrap_or(100),
         max_message_bytes: mqtt
             .number("maxMessageSizeInBytes")
             .and_then(|bytes| usize::try_from(bytes.clamp(1, 268_435_456)).ok())
@@ -274,6 +287,13 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
         reconnect: reconnect_pauses(&mqtt),
         spool: spool_settings(&mqtt),
     }
+}
+
+/// An answer that may take longer than the silence before the question would never be missed in
+/// time, so Greengrass refuses such a value; here half of the silence holds instead.
+fn ping_timeout(mqtt: &Keys<'_>, keep_alive: Duration) -> Duration {
+    let given = mqtt.milliseconds("pingTimeoutMs", 30_000);
+    if given < keep_alive { given } else { keep_alive / 2 }
 }
 
 fn spool_settings(mqtt: &Keys<'_>) -> SpoolSettings {
@@ -371,6 +391,9 @@ mod tests {
         assert_eq!(settings.mqtt.port, 8883);
         assert_eq!(settings.mqtt.version, MqttVersion::V5);
         assert_eq!(settings.mqtt.operation_timeout, Duration::from_secs(30));
+        assert_eq!(settings.mqtt.ping_timeout, Duration::from_secs(30));
+        assert_eq!(settings.mqtt.socket_timeout, Duration::from_secs(3));
+        assert_eq!(settings.mqtt.receive_maximum, 100);
         assert!(settings.mqtt.alpn().is_empty());
         assert_eq!(
             settings.data_plane_url,
@@ -424,6 +447,15 @@ mod tests {
         assert_eq!(mqtt.alpn(), [b"x-amzn-mqtt-ca"]);
         let mqtt = of(json!({"mqtt": {"version": "mqtt3", "maxInFlightPublishes": 500}}));
         assert_eq!((mqtt.version, mqtt.max_in_flight), (MqttVersion::V311, 100));
+    }
+
+    #[test]
+    fn a_ping_is_answered_before_the_next_is_due() {
+        let of = |mqtt| CloudSettings::read(system, &configured(json!({"mqtt": mqtt}))).unwrap();
+        let ping = |mqtt| of(mqtt).mqtt.ping_timeout.as_millis();
+        assert_eq!(ping(json!({"pingTimeoutMs": 1500})), 1500);
+        assert_eq!(ping(json!({"pingTimeoutMs": 20_000, "keepAliveTimeoutMs": 10_000})), 5000);
+        assert_eq!(of(json!({"receiveMaximum": 7})).mqtt.receive_maximum, 7);
     }
 
     #[test]

@@ -7,10 +7,13 @@
 
 pub(crate) mod disk;
 pub(crate) mod parked;
+pub(crate) mod suspects;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use marram_mqtt::{Publish, QoS};
+
+use suspects::{Suspects, Verdict};
 
 /// Messages without payload cost no bytes by the specification's account, and memory all the same.
 const MAX_MESSAGES: usize = 100_000;
@@ -62,6 +65,10 @@ pub(crate) enum Outcome {
     Refused,
     /// No answer: it may be tried again.
     Unanswered,
+    /// The server ended the connection before it answered: perhaps because of this message.
+    Cut,
+    /// The connection ended for another reason.
+    Lost,
 }
 
 /// What follows from an outcome.
@@ -84,6 +91,7 @@ pub(crate) struct Spool {
     sent: BTreeMap<u64, Spooled>,
     /// Sent without an answer, to be sent again once all that were sent are settled.
     unanswered: BTreeMap<u64, Spooled>,
+    suspects: Suspects,
     /// Payload bytes of all of them.
     bytes: usize,
     next_id: u64,
@@ -94,8 +102,8 @@ impl Spool {
     pub(crate) fn new(limits: Limits, kept: Vec<Spooled>) -> Self {
         let bytes = kept.iter().map(|kept| kept.message.payload.len()).sum();
         let next_id = kept.last().map_or(0, |last| last.id + 1);
-        let (sent, unanswered) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, waiting: kept.into(), sent, unanswered, bytes, next_id }
+        let (sent, unanswered, suspects) = Default::default();
+        Self { limits, waiting: kept.into(), sent, unanswered, suspects, bytes, next_id }
     }
 
     /// Accepts a message: its number, and the numbers of those that made room for it.
@@ -120,9 +128,18 @@ impl Spool {
         Ok((id, dropped))
     }
 
+    /// Whether a message is to be found out that makes the server end the connection: it is sent
+    /// with no other on its way, and on a connection that has proven to hold without it.
+    pub(crate) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
     /// The next message to send, with what is left of its expiry interval; and the numbers of
     /// those that expired while they waited.
     pub(crate) fn take(&mut self, now_ms: i64) -> (Option<Spooled>, Vec<u64>) {
+        if self.has_suspects() && !self.sent.is_empty() {
+            return (None, Vec::new());
+        }
         if !self.unanswered.is_empty() {
             if !self.sent.is_empty() {
                 return (None, Vec::new());
@@ -134,6 +151,7 @@ impl Spool {
         while let Some(spooled) = self.waiting.pop_front() {
             let Some(message) = unexpired(&spooled, now_ms) else {
                 self.bytes -= spooled.message.payload.len();
+                self.suspects.clear(spooled.id);
                 expired.push(spooled.id);
                 continue;
             };
@@ -147,17 +165,28 @@ impl Spool {
     /// A message that was taken has an outcome.
     pub(crate) fn settle(&mut self, id: u64, outcome: Outcome) -> Settled {
         let Some(mut spooled) = self.sent.remove(&id) else { return Settled::Done };
-        if outcome == Outcome::Unanswered
-            && self.limits.max_retries.is_none_or(|limit| spooled.retries < limit)
-        {
-            spooled.retries += 1;
+        let waits_again = match outcome {
+            Outcome::Acknowledged | Outcome::Refused => false,
+            Outcome::Unanswered => {
+                let limit = self.limits.max_retries;
+                let retries = spooled.retries;
+                spooled.retries = retries.saturating_add(1);
+                // The connection held, so this is not what ends it.
+                self.suspects.clear(id);
+                limit.is_none_or(|limit| retries < limit)
+            }
+            Outcome::Cut => self.suspects.cut(id) == Verdict::Open,
+            Outcome::Lost => true,
+        };
+        if waits_again {
             self.unanswered.insert(id, spooled);
             return Settled::WaitsAgain;
         }
+        self.suspects.clear(id);
         self.bytes -= spooled.message.payload.len();
         match outcome {
             Outcome::Acknowledged => Settled::Done,
-            Outcome::Refused | Outcome::Unanswered => Settled::GivenUp(Box::new(spooled)),
+            _ => Settled::GivenUp(Box::new(spooled)),
         }
     }
 
@@ -190,10 +219,11 @@ impl Spool {
 
     fn drop_waiting(&mut self, is_dropped: impl Fn(&Spooled) -> bool) -> Vec<u64> {
         let mut dropped = Vec::new();
-        let bytes = &mut self.bytes;
+        let (bytes, suspects) = (&mut self.bytes, &mut self.suspects);
         self.waiting.retain(|spooled| {
             let drops = is_dropped(spooled);
             if drops {
+                suspects.clear(spooled.id);
                 *bytes -= spooled.message.payload.len();
                 dropped.push(spooled.id);
             }

@@ -16,19 +16,23 @@ use bytestring::ByteString;
 
 use super::packet_id::PacketIds;
 use crate::codec::{EncodePacket, Encoder};
-use crate::packet::{ConnAck, Connect, Disconnect, Packet, PacketId, PubAck, Version};
+use crate::packet::{
+    ConnAck, Connect, Disconnect, Packet, PacketId, PubAck, ServerLimits, Version,
+};
 use crate::publish::{Publish, QoS};
 use crate::reason::ReasonCode;
 use crate::topic;
 
 mod action;
+mod offers;
 mod publishing;
 mod subscribing;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, CloseReason, Failure, Outcome};
-use publishing::Publishing;
+pub use action::{Action, CloseReason, Failure, Feature, Outcome};
+use offers::Offers;
+use publishing::{Publishing, Span};
 use subscribing::Subscribing;
 
 /// Encoded bytes from which on nothing more is encoded until some are sent.
@@ -78,6 +82,9 @@ pub struct ClientSession<T> {
     ids: PacketIds,
     publishing: Publishing<T>,
     subscribing: Subscribing<T>,
+    offers: Offers,
+    /// Why this side ends the connection, or the server said that it does.
+    closing: Option<CloseReason>,
     was_connected: bool,
     keep_alive: Duration,
     last_sent: Instant,
@@ -96,6 +103,8 @@ impl<T> ClientSession<T> {
             ids: PacketIds::default(),
             publishing: Publishing::default(),
             subscribing: Subscribing::default(),
+            offers: Offers::of(&ServerLimits::default()),
+            closing: None,
             was_connected: false,
             keep_alive: Duration::ZERO,
             last_sent: now,
@@ -127,12 +136,23 @@ impl<T> ClientSession<T> {
         self.phase = Phase::AwaitingConnAck { clean_start };
         self.last_received = now;
         self.pinged_at = None;
+        self.closing = None;
         // Fails only for a client id above 65535 bytes; the server then refuses the silence.
         let _ = self.send(Packet::Connect(Box::new(connect)), now);
     }
 
-    /// The stream is gone: operations wait for the next one.
+    /// The stream is gone: operations wait for the next one, but for messages that were for this
+    /// one only.
     pub fn lost(&mut self) {
+        let failure = match self.closing.take() {
+            None => Failure::Cut(None),
+            Some(CloseReason::Disconnected(reason)) if may_be_of_a_message(reason) => {
+                Failure::Cut(Some(reason))
+            }
+            Some(_) => Failure::Lost,
+        };
+        let ended = self.publishing.end_connection(&failure);
+        self.actions.extend(ended.into_iter().map(|(token, end)| Action::Done(token, Err(end))));
         self.phase = Phase::Disconnected;
         self.encoder = Encoder::new(self.settings.version, None);
         self.pinged_at = None;
@@ -180,11 +200,25 @@ impl<T> ClientSession<T> {
     ///
     /// A QoS 0 message is done as soon as it is encoded.
     pub fn publish(&mut self, token: T, publish: Publish, deadline: Instant, now: Instant) {
+        self.enqueue(token, publish, deadline, Span::Session, now);
+    }
+
+    /// As [`Self::publish`], but on the present connection only: the message fails with
+    /// [`Failure::Cut`] or [`Failure::Lost`] when that ends, or is not there.
+    pub fn publish_once(&mut self, token: T, publish: Publish, deadline: Instant, now: Instant) {
+        if self.phase != Phase::Connected {
+            self.actions.push_back(Action::Done(token, Err(Failure::Lost)));
+            return;
+        }
+        self.enqueue(token, publish, deadline, Span::Connection, now);
+    }
+
+    fn enqueue(&mut self, token: T, publish: Publish, until: Instant, span: Span, now: Instant) {
         if !topic::is_valid_name(&publish.topic) {
             self.actions.push_back(Action::Done(token, Err(Failure::Invalid)));
             return;
         }
-        self.publishing.enqueue(token, publish, deadline);
+        self.publishing.enqueue(token, publish, until, span);
         self.pump(now);
     }
 
@@ -317,6 +351,7 @@ impl<T> ClientSession<T> {
         let keep_alive_s = limits.server_keep_alive_s.unwrap_or(self.settings.keep_alive_s);
         self.keep_alive = Duration::from_secs(u64::from(keep_alive_s));
         self.encoder.set_max_packet_size(limits.max_packet_size);
+        self.offers = Offers::of(&limits);
         self.phase = Phase::Connected;
         self.was_connected = true;
         let window = self.settings.max_in_flight.min(limits.receive_maximum);
@@ -347,6 +382,7 @@ impl<T> ClientSession<T> {
 
     fn close(&mut self, reason: CloseReason) {
         self.phase = Phase::Closing;
+        self.closing = Some(reason.clone());
         self.actions.push_back(Action::Close(reason));
     }
 
@@ -369,7 +405,13 @@ impl<T> ClientSession<T> {
             _ => None,
         };
         let is_publish = matches!(packet, Packet::Publish(_));
-        let sent = self.send(packet, now);
+        let sent = match self.offers.lacking(&packet) {
+            Some(feature) => Err(Failure::NotOffered(feature)),
+            None => self.send(packet, now).map_err(|error| match error {
+                EncodePacket::TooLarge { size, max } => Failure::TooLarge { size, max },
+                EncodePacket::Invalid(_) => Failure::Invalid,
+            }),
+        };
         let ended = match (&sent, is_publish) {
             (Ok(()), true) if id.is_none() => self.publishing.end_unacknowledged(),
             (Ok(()), _) => None,
@@ -377,13 +419,27 @@ impl<T> ClientSession<T> {
             (Err(_), false) => id.and_then(|id| self.subscribing.withdraw(id)),
         };
         if let Some(token) = ended {
-            let outcome = sent.map(|()| ReasonCode::SUCCESS).map_err(|error| match error {
-                EncodePacket::TooLarge { size, max } => Failure::TooLarge { size, max },
-                EncodePacket::Invalid(_) => Failure::Invalid,
-            });
-            self.actions.push_back(Action::Done(token, outcome));
+            self.actions.push_back(Action::Done(token, sent.map(|()| ReasonCode::SUCCESS)));
         }
     }
+}
+
+/// Whether a DISCONNECT may have its cause in a message. The others tell of the server, the network
+/// or another client (MQTT 5, 3.14.2.1).
+fn may_be_of_a_message(reason: ReasonCode) -> bool {
+    !matches!(
+        reason,
+        ReasonCode::SUCCESS
+            | ReasonCode::SERVER_BUSY
+            | ReasonCode::SERVER_SHUTTING_DOWN
+            | ReasonCode::KEEP_ALIVE_TIMEOUT
+            | ReasonCode::SESSION_TAKEN_OVER
+            | ReasonCode::ADMINISTRATIVE_ACTION
+            | ReasonCode::USE_ANOTHER_SERVER
+            | ReasonCode::SERVER_MOVED
+            | ReasonCode::CONNECTION_RATE_EXCEEDED
+            | ReasonCode::MAXIMUM_CONNECT_TIME
+    )
 }
 
 /// Granted or wanted subscriptions by filter.

@@ -12,15 +12,20 @@ use marram_mqtt::topic;
 use marram_mqtt_client::{Publish, PublishError, QoS, ReasonCode, SubscribeError};
 use marram_telemetry::Chain;
 use tokio::sync::{oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{CloudLink, Shared};
+use crate::cloud::spool::suspects::SOLE_CUTS;
 use crate::cloud::spool::{Outcome, Refuse, Settled, Spool, Spooled, parked};
 use crate::ipc::iot_core::{BoxFuture, IotCore, PublishFailed, SubscribeFailed};
 
 /// How long nothing is sent after the server had no room for a message.
 const SERVER_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a connection must have held before a message is tried that may have ended the one
+/// before: a connection that ends earlier says nothing of it.
+const TRIAL_QUIET: Duration = Duration::from_secs(1);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
 
@@ -181,12 +186,16 @@ impl Shared {
         let Some(outcome) = outcome_of(&done) else { return false };
         let pauses =
             outcome == Outcome::Unanswered && matches!(done, Err(PublishError::Refused { .. }));
+        let is_cut = outcome == Outcome::Cut;
         let settled = self.spool().settle(id, outcome);
         match settled {
             Settled::WaitsAgain => return pauses,
             Settled::Done => {}
             Settled::GivenUp(spooled) => {
-                let reason = done.err().map(|error| error.to_string()).unwrap_or_default();
+                let mut reason = done.err().map(|error| error.to_string()).unwrap_or_default();
+                if is_cut {
+                    reason += &format!("; so did {SOLE_CUTS} connections on which it was alone");
+                }
                 self.give_up(&spooled, &reason);
             }
         }
@@ -219,18 +228,27 @@ impl Shared {
     fn send(&self, spooled: Spooled) -> InFlight {
         let client = self.client.clone();
         let message = spooled.message;
-        let sending = Box::pin(async move { client.publish(message).await.map(drop) });
+        let sending = Box::pin(async move { client.publish_once(message).await.map(drop) });
         InFlight { id: spooled.id, sending }
     }
 }
 
 /// Sends what is spooled, in order, with several messages on their way at the same time.
 pub(super) async fn send_spooled(shared: Arc<Shared>) {
-    let mut connected = shared.connected.subscribe();
+    // The client's own: it knows of the end of a connection before a message does.
+    let mut connected = shared.client.connection();
     let mut in_flight = Vec::new();
+    let mut has_held = false;
     loop {
-        if in_flight.is_empty() && connected.wait_for(|connected| *connected).await.is_err() {
-            return;
+        if in_flight.is_empty() {
+            has_held &= *connected.borrow() && !connected.has_changed().unwrap_or(true);
+            if connected.wait_for(|connected| *connected).await.is_err() {
+                return;
+            }
+            if shared.spool().has_suspects() && !has_held {
+                has_held = timeout(TRIAL_QUIET, connected.changed()).await.is_err();
+                continue;
+            }
         }
         while in_flight.len() < shared.max_in_flight {
             let Some(spooled) = shared.next_to_send() else { break };
@@ -257,6 +275,8 @@ pub(super) fn outcome_of(done: &Result<(), PublishError>) -> Option<Outcome> {
         Ok(()) => Outcome::Acknowledged,
         Err(PublishError::Stopped) => return None,
         Err(PublishError::TimedOut { .. }) => Outcome::Unanswered,
+        Err(PublishError::Cut { .. }) => Outcome::Cut,
+        Err(PublishError::Lost { .. }) => Outcome::Lost,
         Err(PublishError::Refused { reason, .. }) if is_passing(*reason) => Outcome::Unanswered,
         Err(_) => Outcome::Refused,
     })

@@ -144,9 +144,12 @@ fn settings(port: u16) -> CloudSettings {
             port,
             version: MqttVersion::V5,
             keep_alive: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(30),
+            socket_timeout: Duration::from_secs(3),
             operation_timeout: Duration::from_millis(500),
             session_expiry: Duration::from_secs(60),
             max_in_flight: 5,
+            receive_maximum: 100,
             max_message_bytes: 1000,
             reconnect: (Duration::from_millis(10), Duration::from_millis(20)),
             spool: SpoolSettings {

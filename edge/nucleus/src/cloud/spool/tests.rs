@@ -103,6 +103,62 @@ fn empty_messages_are_bounded_too() {
     assert_eq!(spool.push(message("a", 0, QoS::AtLeastOnce), true, 0), Err(Refuse::Full));
 }
 
+/// Sends all it may; what the server makes of it.
+fn exchange(spool: &mut Spool, ends_connection: &str) -> (Vec<u64>, Vec<u64>) {
+    let mut sent = Vec::new();
+    while let (Some(next), _) = spool.take(0) {
+        sent.push(next);
+    }
+    let cuts = sent.iter().any(|next| &*next.message.topic == ends_connection);
+    let outcome = || if cuts { Outcome::Cut } else { Outcome::Acknowledged };
+    let given_up = sent.iter().filter_map(|next| match spool.settle(next.id, outcome()) {
+        Settled::GivenUp(spooled) => Some(spooled.id),
+        Settled::Done | Settled::WaitsAgain => None,
+    });
+    let given_up = given_up.collect();
+    (sent.into_iter().map(|next| next.id).collect(), given_up)
+}
+
+#[test]
+fn components_7_the_message_that_ends_connections_is_found_and_the_others_flow_in_order() {
+    let mut spool = spool(LIMITS);
+    for topic in ["a", "bad", "c"] {
+        spool.push(message(topic, 1, QoS::AtLeastOnce), true, 0).unwrap();
+    }
+    let connections: Vec<_> = (0..6).map(|_| exchange(&mut spool, "bad")).collect();
+    let alone = |id: u64| (vec![id], Vec::new());
+    let expected =
+        [(vec![0, 1, 2], Vec::new()), alone(0), alone(1), alone(1), (vec![1], vec![1]), alone(2)];
+    assert_eq!(connections, expected);
+    assert!(!spool.has_suspects() && spool.bytes == 0);
+}
+
+#[test]
+fn components_7_a_network_that_breaks_gives_no_message_up() {
+    let mut spool = spool(Limits { max_retries: Some(1), ..LIMITS });
+    spool.push(message("a", 1, QoS::AtLeastOnce), true, 0).unwrap();
+    for _ in 0..10 {
+        let id = spool.take(0).0.unwrap().id;
+        assert_eq!(spool.settle(id, Outcome::Lost), Settled::WaitsAgain);
+    }
+    assert!(!spool.has_suspects());
+}
+
+#[test]
+fn components_7_a_suspect_without_an_answer_holds_the_others_up_no_longer() {
+    let mut spool = spool(Limits { max_retries: None, ..LIMITS });
+    for topic in ["a", "b"] {
+        spool.push(message(topic, 1, QoS::AtLeastOnce), true, 0).unwrap();
+    }
+    assert_eq!(spool.take(0).0.unwrap().id, 0);
+    spool.settle(0, Outcome::Cut);
+    assert_eq!(spool.take(0).0.unwrap().id, 0);
+    assert_eq!(spool.take(0).0, None, "a suspect is alone on its way");
+    spool.settle(0, Outcome::Unanswered);
+    let both = [spool.take(0).0.unwrap().id, spool.take(0).0.unwrap().id];
+    assert_eq!(both, [0, 1]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize, bool, bool),
@@ -115,7 +171,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0_usize..6, any::<bool>(), any::<bool>()).prop_map(|(b, q, o)| Step::Push(b, q, o)),
         4 => Just(Step::Take),
-        4 => (0_usize..4, 0_u8..3).prop_map(|(at, outcome)| Step::Settle(at, outcome)),
+        4 => (0_usize..4, 0_u8..5).prop_map(|(at, outcome)| Step::Settle(at, outcome)),
         1 => Just(Step::Disconnected),
     ]
 }
@@ -144,8 +200,9 @@ proptest! {
                 Step::Take => {
                     if let (Some(next), _) = spool.take(0) {
                         prop_assert!(left.contains_key(&next.id) && !sent.contains(&next.id));
+                        prop_assert!(sent.is_empty() || !spool.has_suspects(), "sent alone");
                         sent.push(next.id);
-                        if next.retries == 0 {
+                        if !first_sent.contains(&next.id) {
                             first_sent.push(next.id);
                         }
                     }
@@ -155,6 +212,8 @@ proptest! {
                     let outcome = match outcome {
                         0 => Outcome::Acknowledged,
                         1 => Outcome::Refused,
+                        2 => Outcome::Cut,
+                        3 => Outcome::Lost,
                         _ => Outcome::Unanswered,
                     };
                     if spool.settle(id, outcome) != Settled::WaitsAgain {

@@ -27,8 +27,33 @@ pub enum Failure {
     },
     /// The topic, the filter or a property cannot be sent in MQTT.
     Invalid,
+    /// The server said when it accepted the connection that it does not have this.
+    NotOffered(Feature),
+    /// The server ended the connection while a message for one connection waited for its
+    /// acknowledgement: perhaps because of it. With the code of its DISCONNECT, if it sent one.
+    Cut(Option<ReasonCode>),
+    /// The connection of a message for one connection ended for a reason that is not the
+    /// message's, or before it was sent.
+    Lost,
     /// The session was stopped.
     Stopped,
+}
+
+/// What a server may lack (MQTT 5, 3.2.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Feature {
+    /// Messages with QoS 1.
+    #[error("messages with QoS 1")]
+    QoS1,
+    /// Retained messages.
+    #[error("retained messages")]
+    Retain,
+    /// Filters with `+` or `#`.
+    #[error("wildcard subscriptions")]
+    Wildcards,
+    /// Filters that begin with `$share/`.
+    #[error("shared subscriptions")]
+    Shared,
 }
 
 /// What the shell has to do.

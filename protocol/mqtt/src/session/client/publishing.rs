@@ -18,11 +18,21 @@ pub(super) struct Publishing<T> {
     window: usize,
 }
 
+/// How long a message is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// On each connection until its deadline.
+    Session,
+    /// On the present one only.
+    Connection,
+}
+
 #[derive(Debug)]
 struct Waiting<T> {
     token: T,
     publish: Publish,
     deadline: Instant,
+    span: Span,
 }
 
 #[derive(Debug)]
@@ -30,6 +40,7 @@ struct InFlight<T> {
     packet_id: PacketId,
     publish: Publish,
     deadline: Instant,
+    span: Span,
     /// Gone once the deadline has passed; the id stays taken until the acknowledgement.
     token: Option<T>,
     /// Sent on this connection.
@@ -45,8 +56,26 @@ impl<T> Default for Publishing<T> {
 }
 
 impl<T> Publishing<T> {
-    pub(super) fn enqueue(&mut self, token: T, publish: Publish, deadline: Instant) {
-        self.waiting.push_back(Waiting { token, publish, deadline });
+    pub(super) fn enqueue(&mut self, token: T, publish: Publish, deadline: Instant, span: Span) {
+        self.waiting.push_back(Waiting { token, publish, deadline, span });
+    }
+
+    /// Ends what was for this connection only: what was sent with `failure`, the rest as lost.
+    pub(super) fn end_connection(&mut self, failure: &Failure) -> Vec<(T, Failure)> {
+        let mut ended = Vec::new();
+        for message in self.in_flight.iter_mut().filter(|m| m.span == Span::Connection) {
+            let end = if message.sent { failure.clone() } else { Failure::Lost };
+            ended.extend(message.token.take().map(|token| (token, end)));
+        }
+        let mut kept = VecDeque::new();
+        for message in self.waiting.drain(..) {
+            match message.span {
+                Span::Session => kept.push_back(message),
+                Span::Connection => ended.push((message.token, Failure::Lost)),
+            }
+        }
+        self.waiting = kept;
+        ended
     }
 
     /// The connection is gone. What was given up meanwhile is not sent again.
@@ -86,7 +115,7 @@ impl<T> Publishing<T> {
             message.dup = true;
             return Some(packet(message.publish.clone(), Some(message.packet_id), dup));
         }
-        let Waiting { token, publish, deadline } = self.waiting.pop_front()?;
+        let Waiting { token, publish, deadline, span } = self.waiting.pop_front()?;
         if publish.qos == QoS::AtMostOnce {
             self.encoding = Some(token);
             return Some(packet(publish, None, false));
@@ -95,6 +124,7 @@ impl<T> Publishing<T> {
             packet_id: fresh,
             publish: publish.clone(),
             deadline,
+            span,
             token: Some(token),
             sent: true,
             dup: true,

@@ -158,6 +158,82 @@ fn a_lost_session_gets_messages_and_subscriptions_anew() {
 }
 
 #[test]
+fn a_message_for_one_connection_ends_with_it() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(30);
+    let ends = |disconnect: Option<ReasonCode>| {
+        let mut session = connected(now);
+        for (token, text) in [("one", "1"), ("two", "2"), ("three", "3")] {
+            session.publish_once(token, message(text), later, now);
+        }
+        assert_eq!(publishes(sent(&mut session)).len(), 2, "the window is two");
+        if let Some(reason) = disconnect {
+            session.receive(Packet::Disconnect(Disconnect::new(reason)), now);
+        }
+        session.lost();
+        let mut ends = Vec::new();
+        for action in actions(&mut session) {
+            match action {
+                Action::Done(token, Err(failure)) => ends.push((token, failure)),
+                Action::Close(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        accept(&mut session, true, ServerLimits::default(), now);
+        assert_eq!(sent(&mut session), [], "sent on one connection only");
+        ends
+    };
+    let all = |end: Failure| [("one", end.clone()), ("two", end), ("three", Failure::Lost)];
+    assert_eq!(ends(None), all(Failure::Cut(None)));
+    let reason = ReasonCode::NOT_AUTHORIZED;
+    assert_eq!(ends(Some(reason)), all(Failure::Cut(Some(reason))));
+    assert_eq!(ends(Some(ReasonCode::SESSION_TAKEN_OVER)), all(Failure::Lost));
+}
+
+#[test]
+fn a_message_for_one_connection_needs_one() {
+    let now = Instant::now();
+    let mut session = Session::new(settings(), now);
+    session.publish_once("one", message("1"), now + Duration::from_secs(30), now);
+    assert_eq!(actions(&mut session), [Action::Done("one", Err(Failure::Lost))]);
+}
+
+#[test]
+fn what_the_server_lacks_is_not_asked_of_it() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(30);
+    let limits = ServerLimits {
+        max_qos: QoS::AtMostOnce,
+        retain_available: false,
+        wildcard_subscriptions: false,
+        shared_subscriptions: false,
+        ..ServerLimits::default()
+    };
+    let mut session = Session::new(settings(), now);
+    accept(&mut session, false, limits, now);
+    actions(&mut session);
+    session.publish("qos", message("1"), later, now);
+    let retained = Publish { retain: true, ..Publish::new("a", "2") };
+    session.publish("retain", retained, later, now);
+    session.subscribe("wildcards", "a/+".into(), QoS::AtMostOnce, later, now);
+    session.subscribe("shared", "$share/g/a".into(), QoS::AtMostOnce, later, now);
+    let lacking = |token, feature| Action::Done(token, Err(Failure::NotOffered(feature)));
+    assert_eq!(
+        actions(&mut session),
+        [
+            lacking("qos", Feature::QoS1),
+            lacking("retain", Feature::Retain),
+            lacking("wildcards", Feature::Wildcards),
+            lacking("shared", Feature::Shared),
+        ]
+    );
+    assert_eq!(sent(&mut session), []);
+    session.publish("plain", Publish::new("a", "3"), later, now);
+    session.subscribe("name", "a/b".into(), QoS::AtLeastOnce, later, now);
+    assert_eq!(sent(&mut session).len(), 2, "the rest is sent");
+}
+
+#[test]
 fn a_present_session_is_not_subscribed_again() {
     let now = Instant::now();
     let mut session = connected(now);
@@ -304,7 +380,7 @@ fn names_and_filters_that_cannot_be_sent_fail_at_once() {
 proptest! {
     /// Whatever the network does, each operation ends exactly once and the window holds.
     #[test]
-    fn each_operation_ends_exactly_once(steps in proptest::collection::vec(0..8_u8, 1..200)) {
+    fn each_operation_ends_exactly_once(steps in proptest::collection::vec(0..9_u8, 1..200)) {
         let mut now = Instant::now();
         let mut session: ClientSession<usize> = ClientSession::new(settings(), now);
         let mut started = 0;
@@ -317,6 +393,11 @@ proptest! {
                 0 | 1 => {
                     let qos = if step == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
                     session.publish(started, Publish::new("a", "x").with_qos(qos), deadline, now);
+                    started += 1;
+                }
+                8 => {
+                    let once = Publish::new("a", "x").with_qos(QoS::AtLeastOnce);
+                    session.publish_once(started, once, deadline, now);
                     started += 1;
                 }
                 2 => {

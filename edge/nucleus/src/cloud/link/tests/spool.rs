@@ -26,6 +26,16 @@ fn arrived(cloud: &Cloud) -> Vec<String> {
     asked.iter().map(|(topic, _)| topic.clone()).filter(|t| t.starts_with("m/")).collect()
 }
 
+/// The documents of messages that were given up.
+fn parked(device: &Device) -> Vec<Value> {
+    let Ok(files) = device.folder.path().join("spool/parked").read_dir() else {
+        return Vec::new();
+    };
+    let paths = files.map(|file| file.unwrap().path());
+    let documents = paths.filter(|path| path.extension().is_some_and(|e| e == "json"));
+    documents.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+}
+
 /// Connects over what an earlier device kept, once its tasks have let go of it.
 async fn connect_after(earlier: Device, settings: &CloudSettings) -> Device {
     let Device { folder, link, .. } = earlier;
@@ -66,13 +76,32 @@ async fn components_7_a_message_that_the_server_refuses_is_parked_and_the_others
     }
     until("the others arrived", || !cloud.asked("m/after").is_empty()).await;
     assert_eq!(arrived(&cloud), ["m/before", "m/after"]);
-    let parked = device.folder.path().join("spool/parked");
-    until("it is parked", || parked.read_dir().is_ok_and(|files| files.count() == 1)).await;
-    let file = parked.read_dir().unwrap().next().unwrap().unwrap().path();
-    let parked: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    until("it is parked", || !parked(&device).is_empty()).await;
+    let [parked] = parked(&device).try_into().unwrap();
     assert_eq!(parked["topic"], format!("{PREFIX}m/forbidden"));
     assert!(parked["reason"].as_str().unwrap().contains("refused"), "{parked}");
     assert!(device.link.is_connected(), "a refused message costs no connection");
+}
+
+#[tokio::test]
+async fn components_7_a_message_that_ends_the_connection_of_mqtt_3_is_parked_once() {
+    let (cloud, port) = Cloud::start(&[]).await;
+    let mut settings = settings(port);
+    settings.mqtt.version = MqttVersion::V311;
+    let device = Device::connect_with(&settings, tempfile::tempdir().unwrap());
+    let link: &dyn IotCore = &device.link;
+    for name in ["m/before", "m/forbidden", "m/after"] {
+        link.publish(message(name)).await.unwrap();
+    }
+    until("the others arrived", || !cloud.asked("m/after").is_empty()).await;
+    let mut arrived = arrived(&cloud);
+    arrived.dedup();
+    assert_eq!(arrived, ["m/before", "m/after"]);
+    let [parked] = parked(&device).try_into().unwrap();
+    assert_eq!(parked["topic"], format!("{PREFIX}m/forbidden"));
+    let reason = parked["reason"].as_str().unwrap();
+    assert!(reason.contains("3 connections on which it was alone"), "{reason}");
+    assert!(device.link.is_connected());
 }
 
 #[tokio::test]
@@ -84,8 +113,7 @@ async fn components_7_a_message_that_is_never_answered_is_given_up_after_its_ret
     let device = Device::connect_with(&settings, tempfile::tempdir().unwrap());
     let link: &dyn IotCore = &device.link;
     link.publish(message("m/lost")).await.unwrap();
-    let parked = device.folder.path().join("spool/parked");
-    until("it is given up", || parked.read_dir().is_ok_and(|files| files.count() == 1)).await;
+    until("it is given up", || !parked(&device).is_empty()).await;
 }
 
 #[test]
