@@ -54,6 +54,7 @@ class Mqtt5:
 
     def __init__(self, identity, client_id=None, keep_subscriptions=False):
         self.received = []
+        self.arrived = []
         self.events = []
         self.filters = [] if keep_subscriptions else None
         self.lock = threading.Lock()
@@ -76,6 +77,7 @@ class Mqtt5:
         with self.lock:
             packet = data.publish_packet
             self.received.append((packet.topic, bytes(packet.payload or b"")))
+            self.arrived.append(packet)
 
     def _on_connected(self, data):
         self._on_event("connected", data)
@@ -122,6 +124,11 @@ class Mqtt5:
     def messages(self, topic):
         with self.lock:
             return [payload for name, payload in self.received if name == topic]
+
+    def packets(self, topic):
+        """What arrived on a topic, with all its properties."""
+        with self.lock:
+            return [packet for packet in self.arrived if packet.topic == topic]
 
     def until_message(self, topic, condition=lambda payload: True, timeout_s=TIMEOUT_S):
         """The first message on a topic that meets the condition."""

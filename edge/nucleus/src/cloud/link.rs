@@ -3,14 +3,15 @@
 //! Three tasks share the state: the *router* takes every message that arrives and never waits for
 //! the connection, because the answers it waits for come through itself; the *worker* subscribes,
 //! asks and repeats; the *sender* empties the spool of components' messages. All end when the last
-//! [`CloudLink`] is dropped or stopped.
+//! [`CloudLink`] is dropped or stopped. Where one connection takes too few subscriptions, there are
+//! [`connections`] beside it.
 
 mod components;
+mod connections;
 mod reporting;
 mod router;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ use super::shadow::ShadowListener;
 use super::spool::disk::{Disk, OpenedDisk};
 use super::spool::{Limits, Spool};
 use crate::deployment::Source;
+use connections::Connections;
 use worker::Work;
 
 /// Events that wait for the nucleus.
@@ -80,14 +82,16 @@ pub struct LinkParts {
     pub clock: SharedClock,
 }
 
+/// What ends with the last [`CloudLink`]. The tasks hold what they share.
 #[derive(Debug)]
-struct Tasks(Vec<JoinHandle<()>>);
+struct Tasks(Vec<JoinHandle<()>>, Arc<Shared>);
 
 impl Drop for Tasks {
     fn drop(&mut self) {
         for task in &self.0 {
             task.abort();
         }
+        self.1.drop_connections();
     }
 }
 
@@ -102,8 +106,9 @@ struct Shared {
     events: mpsc::Sender<LinkEvent>,
     work: mpsc::Sender<Work>,
     connected: watch::Sender<bool>,
-    /// Filters that components use, with how many of them were asked for.
-    component_filters: Mutex<BTreeMap<String, usize>>,
+    /// Those beside `client`, and components' filters on all.
+    connections: Mutex<Connections>,
+    component_messages: mpsc::Sender<Publish>,
     /// Held while a filter is subscribed or unsubscribed, so that the cloud sees both in the order
     /// in which they were decided.
     changing_filters: tokio::sync::Mutex<()>,
@@ -143,6 +148,7 @@ impl CloudLink {
         parts: LinkParts,
     ) -> (Self, mpsc::Receiver<LinkEvent>) {
         let mqtt = &settings.mqtt;
+        let connections = Connections::new(options.clone(), mqtt.max_subscriptions);
         let (client, mqtt_events) = Client::start(options);
         let (events, events_out) = mpsc::channel(EVENTS);
         let (work, work_out) = mpsc::channel(WORK);
@@ -166,7 +172,8 @@ impl CloudLink {
             events,
             work,
             connected: watch::Sender::new(false),
-            component_filters: Mutex::default(),
+            connections: Mutex::new(connections),
+            component_messages: parts.component_messages,
             changing_filters: tokio::sync::Mutex::default(),
             spool: Mutex::new(Spool::new(limits, kept)),
             spool_filled: Notify::new(),
@@ -176,12 +183,13 @@ impl CloudLink {
             max_in_flight: usize::from(mqtt.max_in_flight),
         });
         let mut tasks = vec![
-            tokio::spawn(router::run(Arc::clone(&shared), mqtt_events, parts.component_messages)),
+            tokio::spawn(router::run(Arc::clone(&shared), mqtt_events)),
             tokio::spawn(worker::run(Arc::clone(&shared), work_out)),
             tokio::spawn(components::send_spooled(Arc::clone(&shared))),
         ];
         tasks.extend(disk.zip(queue).map(|(disk, queue)| tokio::spawn(disk.write(queue))));
-        (Self { shared, _tasks: Arc::new(Tasks(tasks)) }, events_out)
+        let tasks = Arc::new(Tasks(tasks, Arc::clone(&shared)));
+        (Self { shared, _tasks: tasks }, events_out)
     }
 
     /// Whether the cloud can be reached now.
@@ -201,7 +209,7 @@ impl CloudLink {
 
     /// Ends the connection properly within `deadline`.
     pub async fn stop(&self, deadline: Duration) {
-        self.shared.client.stop(deadline).await;
+        self.shared.stop_connections(deadline).await;
     }
 }
 

@@ -55,6 +55,8 @@ pub struct MqttSettings {
     pub max_in_flight: u16,
     /// Messages of the cloud that may wait for their acknowledgement at the same time (MQTT 5).
     pub receive_maximum: u16,
+    /// Subscriptions of one connection; for more there is another one.
+    pub max_subscriptions: usize,
     /// The longest payload in bytes.
     pub max_message_bytes: usize,
     /// The shortest and the longest pause between attempts to connect.
@@ -280,6 +282,10 @@ fn mqtt_settings(mqtt: Keys<'_>, data_endpoint: &str) -> MqttSettings {
             .number("receiveMaximum")
             .and_then(|count| u16::try_from(count.clamp(1, 65_535)).ok())
             .unwrap_or(100),
+        max_subscriptions: mqtt
+            .number("maxSubscriptionsPerConnection")
+            .and_then(|count| usize::try_from(count.clamp(10, 65_535)).ok())
+            .unwrap_or(50),
         max_message_bytes: mqtt
             .number("maxMessageSizeInBytes")
             .and_then(|bytes| usize::try_from(bytes.clamp(1, 268_435_456)).ok())

@@ -1,19 +1,17 @@
 //! Components' own messages over the device's connection: the implementation of
 //! [`IotCore`](crate::ipc::iot_core::IotCore).
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use marram_mqtt::topic;
-use marram_mqtt_client::{Publish, PublishError, QoS, ReasonCode, SubscribeError};
+use marram_mqtt_client::{Publish, PublishError, QoS, ReasonCode};
 use marram_telemetry::Chain;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::{CloudLink, Shared};
 use crate::cloud::spool::suspects::SOLE_CUTS;
@@ -67,76 +65,6 @@ impl IotCore for CloudLink {
 }
 
 impl Shared {
-    /// Whether a component asked for this topic.
-    pub(super) fn is_for_components(&self, topic: &str) -> bool {
-        self.component_filters().keys().any(|filter| topic::matches(plain(filter), topic))
-    }
-
-    async fn subscribe_for_component(
-        &self,
-        filter: String,
-        qos: QoS,
-    ) -> Result<(), SubscribeFailed> {
-        let failed = |error: SubscribeError| SubscribeFailed {
-            reason: error.to_string(),
-            reason_code: match error {
-                SubscribeError::Refused { reason, .. } => Some(reason.0),
-                _ => None,
-            },
-        };
-        // Before the cloud answers: a retained message may come first.
-        *self.component_filters().entry(filter.clone()).or_default() += 1;
-        let done = self.subscribe_when_connected(&filter, qos).await.map_err(failed);
-        if done.is_err() {
-            self.forget_component_filter(&filter);
-        }
-        done
-    }
-
-    /// Waits for the connection, however long that takes, and again when it breaks before the
-    /// cloud has answered.
-    async fn subscribe_when_connected(&self, filter: &str, qos: QoS) -> Result<(), SubscribeError> {
-        let mut connection = self.connected.subscribe();
-        loop {
-            // Cannot fail: the sender is here.
-            let _ = connection.wait_for(|connected| *connected).await;
-            let changing = self.changing_filters.lock().await;
-            let done = self.client.subscribe(filter, qos).await;
-            drop(changing);
-            let broke = connection.has_changed().unwrap_or(false);
-            if !(broke && matches!(done, Err(SubscribeError::TimedOut { .. }))) {
-                return done.map(drop);
-            }
-        }
-    }
-
-    async fn unsubscribe_for_component(&self, filter: String) {
-        let _changing = self.changing_filters.lock().await;
-        let is_last = self.forget_component_filter(&filter);
-        if !is_last || self.own_filters().contains(&filter) {
-            return;
-        }
-        if let Err(error) = self.client.unsubscribe(filter).await {
-            debug!(%error, "a component's subscription stays in the cloud");
-        }
-    }
-
-    /// Takes one use of a filter away; whether it was the last.
-    fn forget_component_filter(&self, filter: &str) -> bool {
-        let mut filters = self.component_filters();
-        let Some(uses) = filters.get_mut(filter) else { return true };
-        *uses -= 1;
-        let is_last = *uses == 0;
-        if is_last {
-            filters.remove(filter);
-        }
-        is_last
-    }
-
-    fn component_filters(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        self.component_filters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a message into the spool. It takes its place before this returns; the receiver hears
     /// when it is on the disk, where messages are kept there.
     fn accept(&self, message: Publish) -> Result<Option<oneshot::Receiver<()>>, Refuse> {
@@ -312,12 +240,4 @@ async fn first_done(in_flight: &mut [InFlight]) -> (usize, Result<(), PublishErr
         Poll::Pending
     })
     .await
-}
-
-/// A shared subscription's own filter: `$share/GROUP/FILTER`.
-fn plain(filter: &str) -> &str {
-    match filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')) {
-        Some((_, plain)) => plain,
-        None => filter,
-    }
 }

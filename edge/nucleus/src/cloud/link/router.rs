@@ -1,7 +1,6 @@
 //! Takes every message that arrives to where it belongs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use marram_model::jobs::{DEPLOYMENT_NAMESPACE, JobsApi, JobsTopic, Leg, NEXT};
 use marram_model::shadow_topics::{DEPLOYMENT_SHADOW, ShadowTopic, ShadowVerb};
@@ -15,15 +14,7 @@ use crate::cloud::requests::Answer;
 use crate::cloud::{jobs, shadow};
 use crate::deployment::Source;
 
-/// How long a component's message may wait for the IPC server before it is given up: behind it
-/// waits everything else that the cloud says.
-const COMPONENT_PATIENCE: Duration = Duration::from_secs(1);
-
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut events: mpsc::Receiver<Event>,
-    component_messages: mpsc::Sender<Publish>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {
     while let Some(event) = events.recv().await {
         match event {
             Event::Connected { session_present } => {
@@ -38,7 +29,7 @@ pub(super) async fn run(
             }
             Event::Message(message) => {
                 shared.route(&message).await;
-                shared.hand_to_components(message, &component_messages).await;
+                shared.hand_to_components(0, message).await;
             }
         }
     }
@@ -142,15 +133,5 @@ impl Shared {
     pub(super) async fn tell(&self, event: LinkEvent) {
         // A closed channel means that the nucleus is stopping.
         let _ = self.events.send(event).await;
-    }
-
-    async fn hand_to_components(&self, message: Publish, components: &mpsc::Sender<Publish>) {
-        if !self.is_for_components(&message.topic) {
-            return;
-        }
-        let topic = message.topic.clone();
-        if components.send_timeout(message, COMPONENT_PATIENCE).await.is_err() {
-            warn!(%topic, "components take their messages too slowly: one is lost");
-        }
     }
 }

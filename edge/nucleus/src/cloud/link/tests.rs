@@ -19,6 +19,7 @@ use crate::cloud::report::{Delivery, DeploymentStatusUpdate};
 use crate::cloud::settings::SpoolSettings;
 use crate::ipc::iot_core::IotCore;
 
+mod connections;
 mod spool;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,13 +41,17 @@ struct Cloud {
     asked: Mutex<Vec<(String, Value)>>,
     /// Whether subscriptions are refused.
     refuses_filters: AtomicBool,
+    /// Whether only the device's first connection is taken.
+    refuses_further: AtomicBool,
 }
 
 impl Handler for Cloud {
     type Identity = ();
 
-    async fn connect(&self, _: &Peer, _: &ConnectRequest) -> Result<(), Refusal> {
-        Ok(())
+    async fn connect(&self, _: &Peer, request: &ConnectRequest) -> Result<(), Refusal> {
+        let is_refused =
+            self.refuses_further.load(Ordering::Relaxed) && request.client_id.contains('#');
+        if is_refused { Err(Refusal::NotAuthorized) } else { Ok(()) }
     }
 
     fn authorize(&self, (): &(), _: &str, action: Action<'_>) -> bool {
@@ -91,11 +96,19 @@ impl Cloud {
     }
 
     async fn start_at(port: u16, scripts: &[(&str, &[Script])]) -> (Arc<Self>, u16) {
+        Self::start_with(port, scripts, marram_broker::Settings::default()).await
+    }
+
+    async fn start_with(
+        port: u16,
+        scripts: &[(&str, &[Script])],
+        settings: marram_broker::Settings,
+    ) -> (Arc<Self>, u16) {
         let scripts = scripts.iter().map(|(topic, answers)| {
             ((*topic).to_owned(), answers.iter().cloned().collect::<VecDeque<_>>())
         });
         let cloud = Arc::new(Self { scripts: Mutex::new(scripts.collect()), ..Self::default() });
-        let broker = Broker::new(Arc::clone(&cloud), marram_broker::Settings::default());
+        let broker = Broker::new(Arc::clone(&cloud), settings);
         assert!(cloud.broker.set(broker.clone()).is_ok());
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -150,6 +163,7 @@ fn settings(port: u16) -> CloudSettings {
             session_expiry: Duration::from_secs(60),
             max_in_flight: 5,
             receive_maximum: 100,
+            max_subscriptions: 10,
             max_message_bytes: 1000,
             reconnect: (Duration::from_millis(10), Duration::from_millis(20)),
             spool: SpoolSettings {

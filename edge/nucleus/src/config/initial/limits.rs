@@ -50,6 +50,11 @@ const LIMITS: &[(&str, Limit, &str)] = &[
         Limit::Between(1, 268_435_456),
         "the nearest limit or the default holds",
     ),
+    (
+        "mqtt.maxSubscriptionsPerConnection",
+        Limit::Between(10, 65_535),
+        "the nearest limit or the default holds",
+    ),
     ("mqtt.maximumReconnectDelaySeconds", Limit::Between(1, i64::MAX), "120 holds"),
     ("mqtt.minimumReconnectDelaySeconds", Limit::Between(1, i64::MAX), "1 holds"),
     ("mqtt.operationTimeoutMs", Limit::Between(1, i64::MAX), "30000 holds"),

@@ -68,6 +68,7 @@ pub(super) const NUCLEUS: &[(&str, Kind)] = &[
     ("mqtt.maxInFlightPublishes", Kind::Whole),
     ("mqtt.maxMessageSizeInBytes", Kind::Whole),
     ("mqtt.maxPublishRetry", Kind::Whole),
+    ("mqtt.maxSubscriptionsPerConnection", Kind::Whole),
     ("mqtt.maximumReconnectDelaySeconds", Kind::Whole),
     ("mqtt.minimumReconnectDelaySeconds", Kind::Whole),
     ("mqtt.operationTimeoutMs", Kind::Whole),
