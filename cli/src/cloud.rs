@@ -1,7 +1,13 @@
 //! `marram cloud …`: the fleet service, from running it to its back-ups.
 
+mod access;
 mod backup;
+mod cell;
+mod components;
+mod deployments;
+mod devices;
 mod restore;
+mod status;
 
 use std::process::ExitCode;
 
@@ -18,6 +24,17 @@ pub(crate) enum Command {
     Backup(backup::Arguments),
     /// Make a cloud from such a file, where none runs; it may change between SQLite and PostgreSQL
     Restore(restore::Arguments),
+    /// The whole fleet in a few lines
+    Status(status::Arguments),
+    /// Core devices; with a name, what that one runs
+    #[command(visible_alias = "device")]
+    Devices(devices::Arguments),
+    /// Components; with a name, all its versions
+    #[command(visible_alias = "component")]
+    Components(components::Arguments),
+    /// Deployments; with an id, what that one brings and how far it is
+    #[command(visible_alias = "deployment")]
+    Deployments(deployments::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -25,5 +42,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Run(arguments) => marram_cloud::run(arguments),
         Command::Backup(arguments) => exit::of(backup::run(&arguments)),
         Command::Restore(arguments) => exit::of(restore::run(&arguments)),
+        Command::Status(arguments) => exit::of(status::run(&arguments)),
+        Command::Devices(arguments) => exit::of(devices::run(&arguments)),
+        Command::Components(arguments) => exit::of(components::run(&arguments)),
+        Command::Deployments(arguments) => exit::of(deployments::run(&arguments)),
     }
 }

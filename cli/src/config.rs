@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::exit::BadInput;
 use crate::output::{self, Output};
+use crate::table::Table;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -132,32 +133,13 @@ fn as_json(row: &ExplainedValue) -> Value {
 }
 
 fn table(name: &str, rows: &[&ExplainedValue]) -> String {
-    let cells: Vec<[String; 4]> = rows
-        .iter()
-        .map(|row| {
-            let path = row.path.iter().map(|key| format!("/{key}"));
-            let origin =
-                row.origin.as_ref().map_or_else(|| "nucleus".to_owned(), Origin::to_string);
-            [path.collect(), row.value.to_string(), origin, at(row.modified)]
-        })
-        .collect();
-    let header = ["KEY", "VALUE", "ORIGIN", "SET AT"];
-    let width = |column: usize| {
-        let cells = cells.iter().map(|row| row[column].chars().count());
-        cells.chain([header[column].len()]).max().unwrap_or_default()
-    };
-    let widths = [width(0), width(1), width(2)];
-    let line = |row: [&str; 4]| {
-        let [key, value, origin, at] = row;
-        let [a, b, c] = widths;
-        format!("\n{key:a$}  {value:b$}  {origin:c$}  {at}")
-    };
-    let mut text = name.to_owned();
-    text.push_str(&line(header));
-    for row in &cells {
-        text.push_str(&line(row.each_ref().map(String::as_str)));
+    let mut table = Table::new(["KEY", "VALUE", "ORIGIN", "SET AT"]);
+    for row in rows {
+        let path = row.path.iter().map(|key| format!("/{key}"));
+        let origin = row.origin.as_ref().map_or_else(|| "nucleus".to_owned(), Origin::to_string);
+        table.row([path.collect(), row.value.to_string(), origin, at(row.modified)]);
     }
-    text
+    format!("{name}\n{}", table.text())
 }
 
 /// The time as people read it; defaults that were never deployed have none that means anything.

@@ -2,8 +2,13 @@
 
 use std::process::ExitCode;
 
+use crate::aws::CallCloud;
+use crate::output::is_closed_pipe;
+
 /// Bad arguments or configuration: nothing was changed.
 pub(crate) const USAGE: u8 = 64;
+/// The cloud cannot be reached.
+const UNAVAILABLE: u8 = 69;
 
 /// A failure that is the user's to mend in what they wrote: exits with [`USAGE`].
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +26,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 /// Prints the error with its chain, once, and gives the exit code.
 pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
+    if is_closed_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
     eprintln!("marram: {error:#}");
     if error.downcast_ref::<BadInput>().is_some() {
         ExitCode::from(USAGE)
+    } else if let Some(CallCloud::Send(_)) = error.downcast_ref::<CallCloud>() {
+        ExitCode::from(UNAVAILABLE)
     } else {
         ExitCode::FAILURE
     }

@@ -14,6 +14,7 @@ mod progress;
 mod provision;
 mod quickstart;
 mod recipe;
+mod table;
 mod wait;
 
 use std::ffi::OsString;
