@@ -26,8 +26,7 @@ pub(crate) struct Arguments {
     /// Measure for a third of the time
     #[arg(long)]
     quick: bool,
-    /// Only this part of `ipc`: throughput, latency, requests, crowd; or soak, which takes 10
-    /// minutes and is in no other run
+    /// Only this part of `ipc`: throughput, latency, requests, crowd
     #[arg(long, value_name = "PART", default_value = "all")]
     plan: String,
     /// Also write the figures to this file as JSON
@@ -85,7 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         Subject::Ipc => {
             build(&["--release", "--package", "marram-ipc-load"])?;
             heading("the IPC under load");
-            ipc::measure(&arguments.plan, arguments.quick)?
+            let more = if arguments.quick { "--quick" } else { "" };
+            ipc::measure(&arguments.plan, more)?
         }
         Subject::Device => {
             build(&["--release", "--package", "marram-recipe-time"])?;
@@ -101,6 +101,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(true)
+}
+
+/// Clients that publish, listen and are killed, for so long; an error if the server has grown.
+pub(crate) fn soak_ipc(seconds: u64) -> Result<()> {
+    build(&["--profile", "edge", "--package", "marramd"])?;
+    build(&["--release", "--package", "marram-ipc-load"])?;
+    heading(&format!("the IPC's ordinary life for {seconds} s"));
+    for row in ipc::measure(ipc::SOAK, &format!("--soak-seconds {seconds}"))? {
+        println!("{}", line(&row));
+    }
+    Ok(())
 }
 
 fn build(arguments: &[&str]) -> Result<()> {

@@ -28,6 +28,7 @@ pub(crate) fn run(server: Option<&Server>) -> Result<Tally> {
     let mut build = run::cargo();
     build.args(["build", "--locked", "--quiet", "--bins"]);
     build.args(["--package", "marram", "--package", "marramd", "--package", "marram-cloud"]);
+    build.args(["--package", "marram-ipc-load", "--example", "guest"]);
     if !run::succeeds(&mut build)? {
         return Ok(Tally::FAILED);
     }

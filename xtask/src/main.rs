@@ -14,6 +14,7 @@ mod programs;
 mod routes;
 mod run;
 mod size;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Measure beside a peer in the same run, and beside the promises of SPECIFICATION.md
     Bench(bench::Arguments),
+    /// Ordinary life for long: fails if the server's memory, descriptors or threads grow by it
+    Soak(soak::Arguments),
     /// Executable sizes, idle memory and start times, measured now
     Size {
         /// Also write the figures to this file as JSON
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Postgres { program } => postgres::run(&program),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Size { json } => size::run(json.as_deref()),
     };
     match result {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marram_nucleus::alternatives::Alternatives;
+use marram_nucleus::component::NativeComponent;
 use marram_nucleus::paths::NucleusPaths;
 use marram_nucleus::{Nucleus, NucleusSettings, Program, Restart};
 use marram_os::clock::SystemClock;
@@ -62,19 +63,28 @@ enum End {
 /// Runs the device until SIGTERM or SIGINT. A deployment may start it again on the way, by
 /// replacing this process with itself or with another version.
 pub fn run(arguments: Arguments) -> ExitCode {
-    report(run_to_end(&arguments, true))
+    report(run_to_end(&arguments, true, Vec::new()))
 }
 
 /// As [`run`], in a program that is more than `marramd` and that no deployment can replace.
 pub fn run_within(arguments: Arguments) -> ExitCode {
-    report(run_to_end(&arguments, false))
+    run_with(arguments, Vec::new())
+}
+
+/// As [`run_within`], with native components beside `marramd`'s own.
+pub fn run_with(arguments: Arguments, natives: Vec<Arc<dyn NativeComponent>>) -> ExitCode {
+    report(run_to_end(&arguments, false, natives))
 }
 
 fn report(outcome: Result<ExitCode, Failure>) -> ExitCode {
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
-fn run_to_end(arguments: &Arguments, is_replaceable: bool) -> Result<ExitCode, Failure> {
+fn run_to_end(
+    arguments: &Arguments,
+    is_replaceable: bool,
+    mut natives: Vec<Arc<dyn NativeComponent>>,
+) -> Result<ExitCode, Failure> {
     let itself = Itself::now().map_err(Failure::Runtime)?;
     let launched = std::env::var(launch::VARIABLE).ok();
     let paths = NucleusPaths::new(arguments.root()?);
@@ -92,7 +102,8 @@ fn run_to_end(arguments: &Arguments, is_replaceable: bool) -> Result<ExitCode, F
         false => Program::fixed(),
     };
     let runtime = runtime()?;
-    let end = runtime.block_on(serve(arguments, program));
+    natives.push(Arc::new(TokenExchange::new(SystemClock::shared())));
+    let end = runtime.block_on(serve(arguments, program, natives));
     runtime.shutdown_timeout(LAST_WORK);
     match end? {
         End::Signal => Ok(ExitCode::SUCCESS),
@@ -149,13 +160,17 @@ fn open_log(level: &str, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve(arguments: &Arguments, program: Program) -> Result<End, Failure> {
+async fn serve(
+    arguments: &Arguments,
+    program: Program,
+    natives: Vec<Arc<dyn NativeComponent>>,
+) -> Result<End, Failure> {
     let mut signal = tokio::spawn(marram_os::signal::termination());
     let settings = NucleusSettings {
         root: arguments.root()?,
         program,
         init: arguments.initial_config()?,
-        natives: vec![Arc::new(TokenExchange::new(SystemClock::shared()))],
+        natives,
         clock: SystemClock::shared(),
         inherited: inherited(),
     };

@@ -15,10 +15,12 @@ use super::nucleus::Device;
 use crate::interop::target_dir;
 use crate::programs::Scratch;
 
+/// The generator's plan of clients that come and are killed.
+pub(super) const SOAK: &str = "soak";
 const COMPONENT: &str = "com.example.Load";
 const VERSION: &str = "1.0.0";
-/// Longest run of all plans.
-const DEADLINE: Duration = Duration::from_secs(1200);
+/// Longest run of all plans, and of the longest soak.
+const DEADLINE: Duration = Duration::from_secs(3900);
 
 /// What the generator writes.
 #[derive(Debug, Deserialize)]
@@ -27,26 +29,19 @@ struct Report {
     error: Option<String>,
 }
 
-pub(super) fn measure(plan: &str, quick: bool) -> Result<Vec<Row>> {
+/// Runs a plan of the load generator, with `more` of its arguments.
+pub(super) fn measure(plan: &str, more: &str) -> Result<Vec<Row>> {
     let scratch = Scratch::make("bench")?;
-    let mosquitto = match Mosquitto::start(&scratch.fresh("mosquitto")?) {
-        Ok(mosquitto) => Some(mosquitto),
-        Err(reason) => {
-            println!("skipped: the peer mosquitto: {reason:#}");
-            None
-        }
-    };
+    // A soak compares the server with itself.
+    let mosquitto = if plan == SOAK { None } else { peer(&scratch)? };
     let mut device = Device::start(&scratch)?;
     let out = scratch.fresh("out")?.join("report.json");
     let mut command = format!(
-        "exec {} --plan {plan} --server {} --out {}",
+        "exec {} --plan {plan} --server {} --out {} {more}",
         target_dir().join("release/marram-ipc-load").display(),
         device.core.id(),
         out.display()
     );
-    if quick {
-        command += " --quick";
-    }
     if let Some(mosquitto) = &mosquitto {
         command += &format!(" --mqtt {}", mosquitto.address);
     }
@@ -58,6 +53,16 @@ pub(super) fn measure(plan: &str, quick: bool) -> Result<Vec<Row>> {
     match report.error {
         Some(error) => bail!("the load generator: {error}"),
         None => Ok(report.rows),
+    }
+}
+
+fn peer(scratch: &Scratch) -> Result<Option<Mosquitto>> {
+    match Mosquitto::start(&scratch.fresh("mosquitto")?) {
+        Ok(mosquitto) => Ok(Some(mosquitto)),
+        Err(reason) => {
+            println!("skipped: the peer mosquitto: {reason:#}");
+            Ok(None)
+        }
     }
 }
 

@@ -73,6 +73,8 @@ struct Lane {
     bytes: usize,
     is_open: bool,
     is_lagging: bool,
+    /// The stream ends when its events are sent.
+    is_ending: bool,
     /// Dropped since it began to lag.
     dropped: u64,
 }
@@ -159,6 +161,7 @@ impl Outbox {
             bytes: 0,
             is_open: false,
             is_lagging: false,
+            is_ending: false,
             dropped: 0,
         };
         self.lock().lanes.insert(stream, lane);
@@ -168,6 +171,18 @@ impl Outbox {
     pub(super) fn remove_lane(&self, stream: i32) {
         self.lock().remove_lane(stream);
         self.drained.notify_waiters();
+    }
+
+    /// Ends an open stream behind its events.
+    pub(super) fn end_stream(&self, stream: i32) {
+        let mut state = self.lock();
+        if let Some(lane) = state.lanes.get_mut(&stream) {
+            lane.is_ending = true;
+            if lane.events.is_empty() {
+                state.end_stream(stream);
+            }
+            self.filled.notify_one();
+        }
     }
 
     /// Queues an event if there is room.
@@ -284,6 +299,11 @@ impl State {
         }
     }
 
+    fn end_stream(&mut self, stream: i32) {
+        self.remove_lane(stream);
+        reply::end_stream(&mut self.replies, stream);
+    }
+
     fn take_batch(&mut self) -> Batch {
         let mut batch = Batch { replies: std::mem::take(&mut self.replies), events: Vec::new() };
         let mut bytes = batch.replies.len();
@@ -309,6 +329,9 @@ impl State {
             }
             if !lane.events.is_empty() {
                 self.turns.push_back(stream);
+            } else if lane.is_ending {
+                // Goes out with the replies of the next batch, behind these events.
+                self.end_stream(stream);
             }
         }
         batch

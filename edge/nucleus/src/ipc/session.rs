@@ -159,8 +159,8 @@ struct Session {
     pending: JoinSet<Option<i32>>,
     /// As `pending`, for updates of the configuration that wait for the disk.
     updates: JoinSet<Option<i32>>,
-    /// What sends events of configurations and of the connection.
-    watches: JoinSet<()>,
+    /// What sends events, or waits for their end; each yields its stream if that is over.
+    watches: JoinSet<Option<i32>>,
 }
 
 /// What a stream is subscribed to.
@@ -199,6 +199,10 @@ impl Session {
                     while let Some(done) = self.updates.try_join_next() {
                         self.finish(done.ok().flatten());
                     }
+                    continue;
+                }
+                Some(done) = self.watches.join_next() => {
+                    self.finish(done.ok().flatten());
                     continue;
                 }
                 () = sleep_until(connect_deadline), if self.component.is_none() => {

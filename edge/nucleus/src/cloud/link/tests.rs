@@ -22,6 +22,8 @@ use crate::ipc::iot_core::IotCore;
 mod connections;
 mod spool;
 
+/// Not where everybody's connections begin: a port that is free for a while is not taken by one.
+const HOST: &str = "127.0.0.2";
 const PATIENCE: Duration = Duration::from_secs(10);
 const PREFIX: &str = "$aws/things/core/";
 
@@ -110,7 +112,7 @@ impl Cloud {
         let cloud = Arc::new(Self { scripts: Mutex::new(scripts.collect()), ..Self::default() });
         let broker = Broker::new(Arc::clone(&cloud), settings);
         assert!(cloud.broker.set(broker.clone()).is_ok());
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let listener = TcpListener::bind((HOST, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             while let Ok((stream, address)) = listener.accept().await {
@@ -153,7 +155,7 @@ fn settings(port: u16) -> CloudSettings {
         private_key_file: "key".into(),
         root_ca_file: "ca".into(),
         mqtt: super::super::settings::MqttSettings {
-            host: "127.0.0.1".to_owned(),
+            host: HOST.to_owned(),
             port,
             version: MqttVersion::V5,
             keep_alive: Duration::from_secs(60),
@@ -402,7 +404,7 @@ async fn components_do_not_take_the_nucleus_own_subscriptions_away() {
 
 #[tokio::test]
 async fn component_message_that_waits_for_the_connection_is_sent_when_it_is_there() {
-    let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = TcpListener::bind((HOST, 0)).await.unwrap();
     let port = held.local_addr().unwrap().port();
     drop(held);
     let device = Device::connect(port);
@@ -423,7 +425,7 @@ async fn component_message_that_waits_for_the_connection_is_sent_when_it_is_ther
 
 #[tokio::test(start_paused = true)]
 async fn component_subscription_waits_for_the_connection_however_long_that_takes() {
-    let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = TcpListener::bind((HOST, 0)).await.unwrap();
     let port = held.local_addr().unwrap().port();
     drop(held);
     let device = Device::connect(port);

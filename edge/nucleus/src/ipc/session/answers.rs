@@ -17,7 +17,7 @@ use crate::ipc::authorizer::Service;
 use crate::ipc::configuration::{self, Update};
 use crate::ipc::iot_core::connection_status;
 use crate::ipc::iot_core::requests::{self, Limits};
-use crate::ipc::providers::Call;
+use crate::ipc::providers::{Call, Events};
 use crate::ipc::server::Shared;
 use crate::ipc::{cli, component_metrics, component_updates, lifecycle, pubsub, state, token};
 
@@ -286,8 +286,10 @@ impl Session {
 
     /// Lets a task send a stream's events until the stream ends.
     fn send_events(&mut self, stream: i32, task: impl Future<Output = ()> + Send + 'static) {
-        while self.watches.try_join_next().is_some() {}
-        let task = self.watches.spawn(task);
+        let task = self.watches.spawn(async {
+            task.await;
+            None
+        });
         self.subscriptions.insert(stream, Subscription::Task(task));
     }
 
@@ -314,10 +316,13 @@ impl Session {
         let unsupported = || IpcError::unsupported(operation);
         let (provider, service) = self.server.operations.find(operation).ok_or_else(unsupported)?;
         self.room_for_pending().await?;
+        let events =
+            operation.is_streaming().then(|| self.provided_events(component, stream, operation));
         let call = Call {
             component: component.clone(),
             operation,
             payload: Bytes::copy_from_slice(payload),
+            events,
             authorizer: self.server.authorizer.clone(),
             service,
         };
@@ -325,12 +330,41 @@ impl Session {
         self.pending.spawn(async move {
             let answer = timeout(PROVIDER_DEADLINE, provider.answer(&call)).await;
             match answer.unwrap_or_else(|_| Err(no_answer(operation))) {
-                Ok(response) => outbox.respond(stream, operation, &response),
-                Err(error) => outbox.fail(stream, &error),
+                Ok(response) => {
+                    outbox.respond(stream, operation, &response);
+                    None
+                }
+                Err(error) if operation.is_streaming() => {
+                    outbox.fail_if_open(stream, &error);
+                    Some(stream)
+                }
+                Err(error) => {
+                    outbox.fail(stream, &error);
+                    None
+                }
             }
-            None
         });
         Ok(Answer::Later)
+    }
+
+    /// Takes a component's events for a stream, which is over when it keeps none of it any more.
+    fn provided_events(
+        &mut self,
+        component: &ComponentName,
+        stream: i32,
+        operation: Operation,
+    ) -> Events {
+        self.add_lane(component, stream, operation, operation.wire_name());
+        let (events, mut ended) = Events::new(self.outbox.clone(), stream);
+        let outbox = self.outbox.clone();
+        let task = self.watches.spawn(async move {
+            // Nothing is ever sent: this waits for the last sender to be dropped.
+            let _ = ended.recv().await;
+            outbox.end_stream(stream);
+            Some(stream)
+        });
+        self.subscriptions.insert(stream, Subscription::Task(task));
+        events
     }
 }
 

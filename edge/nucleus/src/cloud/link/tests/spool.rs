@@ -17,7 +17,7 @@ fn message(name: &str) -> Publish {
 }
 
 async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    TcpListener::bind((HOST, 0)).await.unwrap().local_addr().unwrap().port()
 }
 
 /// The component's topics that arrived, in order.
