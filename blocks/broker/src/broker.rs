@@ -5,22 +5,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use marram_mqtt::session::outbox::Message;
 use marram_mqtt::{Publish, ReasonCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::connection;
 use crate::handler::{Disconnect, DisconnectReason, Handler, Peer, SessionInfo};
 use crate::janitor::{self, Agenda};
+use crate::keeper::{self, Keeper};
+use crate::persistence::{Persistence, StoreFailure};
 use crate::retained::Retained;
 use crate::router::Router;
 use crate::session::Sessions;
 use crate::settings::Settings;
 
 mod messages;
+mod restoring;
 mod sessions;
 
 /// An MQTT broker. Clones share everything.
@@ -60,8 +64,9 @@ pub(crate) struct Inner<H: Handler> {
     sessions: Sessions<H::Identity>,
     router: Router<H::Identity>,
     retained: Retained,
+    pub(crate) keeper: Arc<Keeper<H::Identity>>,
     agenda: Arc<Agenda<H::Identity>>,
-    janitor: OnceLock<AbortHandle>,
+    tasks: OnceLock<[AbortHandle; 2]>,
     connections: TaskTracker,
     closing: AtomicBool,
     next_connection: AtomicU64,
@@ -70,8 +75,8 @@ pub(crate) struct Inner<H: Handler> {
 
 impl<H: Handler> Drop for Inner<H> {
     fn drop(&mut self) {
-        if let Some(janitor) = self.janitor.get() {
-            janitor.abort();
+        for task in self.tasks.get().into_iter().flatten() {
+            task.abort();
         }
     }
 }
@@ -82,23 +87,47 @@ pub(crate) fn now() -> Instant {
 }
 
 impl<H: Handler> Broker<H> {
-    /// A broker without clients. Must be called within a tokio runtime, which runs its janitor.
+    /// A broker without clients, whose sessions end with it. Must be called within a tokio
+    /// runtime, which runs its tasks.
     pub fn new(handler: Arc<H>, settings: Settings) -> Self {
+        Self::start(handler, settings, None)
+    }
+
+    /// A broker that goes on with the sessions and retained messages of `persistence`, and keeps
+    /// its own there.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(
+        handler: Arc<H>,
+        settings: Settings,
+        persistence: Persistence,
+    ) -> Result<Self, StoreFailure> {
+        let kept = persistence.store.load().await?;
+        let broker = Self::start(handler, settings, Some(persistence.clone()));
+        broker.inner.restore(kept, &persistence);
+        Ok(broker)
+    }
+
+    fn start(handler: Arc<H>, settings: Settings, persistence: Option<Persistence>) -> Self {
         let inner = Arc::new(Inner {
             handler,
             settings,
             sessions: Sessions::new(),
             router: Router::new(),
             retained: Retained::new(settings.max_retained, settings.max_retained_bytes),
+            keeper: Arc::new(Keeper::new(persistence)),
             agenda: Arc::new(Agenda::new()),
-            janitor: OnceLock::new(),
+            tasks: OnceLock::new(),
             connections: TaskTracker::new(),
             closing: AtomicBool::new(false),
             next_connection: AtomicU64::new(1),
             dropped: AtomicU64::new(0),
         });
-        let task = tokio::spawn(janitor::run(Arc::clone(&inner.agenda), Arc::downgrade(&inner)));
-        inner.janitor.get_or_init(|| task.abort_handle());
+        let weak = || Arc::downgrade(&inner);
+        let janitor = tokio::spawn(janitor::run(Arc::clone(&inner.agenda), weak()));
+        let keeper = tokio::spawn(keeper::run(Arc::clone(&inner.keeper), weak()));
+        inner.tasks.get_or_init(|| [janitor.abort_handle(), keeper.abort_handle()]);
         Self { inner }
     }
 
@@ -144,7 +173,7 @@ impl<H: Handler> Broker<H> {
         for session in self.inner.sessions.all() {
             let state = session.lock();
             if let Some(link) = &state.link
-                && predicate(&state.info.identity)
+                && state.info.as_ref().is_some_and(|info| predicate(&info.identity))
             {
                 link.cut(reason.reason());
             }
@@ -168,15 +197,19 @@ impl<H: Handler> Broker<H> {
     }
 
     /// Refuses new clients, tells the connected ones that the server stops, and waits up to
-    /// `deadline` until their connections are closed.
+    /// `deadline` until their connections are closed and their sessions kept.
     pub async fn shutdown(&self, deadline: Duration) {
         self.inner.closing.store(true, Ordering::SeqCst);
         for session in self.inner.sessions.all() {
             session.cut(ReasonCode::SERVER_SHUTTING_DOWN);
         }
         self.inner.connections.close();
-        if timeout(deadline, self.inner.connections.wait()).await.is_err() {
+        let end = tokio::time::Instant::now() + deadline;
+        if timeout_at(end, self.inner.connections.wait()).await.is_err() {
             warn!(open = self.inner.connections.len(), "MQTT connections outlived the shutdown");
+        }
+        if timeout_at(end, self.inner.keeper.settled()).await.is_err() {
+            warn!("not all that changed of MQTT sessions could be kept");
         }
     }
 }
@@ -188,6 +221,10 @@ impl<H: Handler> Inner<H> {
 
     pub(crate) fn next_connection(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn retained(&self, topic: &str) -> Option<Arc<Message>> {
+        self.retained.get(topic)
     }
 
     pub(crate) fn count_dropped(&self) {

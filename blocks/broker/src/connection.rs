@@ -1,24 +1,28 @@
 //! One client's connection: from its CONNECT to its end.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use marram_mqtt::codec::{DecodePacket, Decoder, Encoder};
+use marram_mqtt::codec::{Decoder, Encoder};
 use marram_mqtt::packet::{
     Connect, Disconnect as DisconnectPacket, PubAck, SubAck, Subscribe, Unsubscribe, Will,
 };
 use marram_mqtt::session::server::{Inbound, ServerConnection};
-use marram_mqtt::{ByteString, Packet, Publish, QoS, ReasonCode, Version};
+use marram_mqtt::{ByteString, Packet, QoS, ReasonCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::sleep_until;
 use tracing::debug;
 
 use crate::broker::{Inner, now};
-use crate::handler::{Action, ConnectRequest, Disconnect, Handler, Peer, Refusal, SessionInfo};
+use crate::handler::{Disconnect, Handler, Peer, SessionInfo};
 use crate::io::{self, Output};
+use crate::keeper::Ticket;
 use crate::session::{Link, Session};
+
+mod opening;
 
 /// Bytes waiting for the socket from which on no more messages are added.
 const HIGH_WATER: usize = 64 * 1024;
@@ -50,115 +54,21 @@ where
         encoder: Encoder::new(Version::V311, None),
     };
     let mut machine = ServerConnection::new(limits, now());
-    let Some(connect) = await_connect(&mut wire, &mut machine).await else { return };
-    match admit(&inner, &peer, &connect).await {
+    let Some(connect) = opening::await_connect(&mut wire, &mut machine).await else { return };
+    match opening::admit(&inner, &peer, &connect).await {
         Ok((identity, assigned)) => {
             let connection = Connection::open(inner, machine, *connect, identity, assigned, peer);
             connection.run(wire).await;
         }
-        Err(reason) => refuse(&mut wire, reason).await,
+        Err(reason) => opening::refuse(&mut wire, reason).await,
     }
-}
-
-/// Waits for a CONNECT that obeys MQTT's rules. Everything else is answered here.
-async fn await_connect<S>(
-    wire: &mut Wire<S>,
-    machine: &mut ServerConnection,
-) -> Option<Box<Connect>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let first = first_packet(&mut wire.reader, &mut wire.decoder);
-    let packet = match timeout_at(machine.deadline().into(), first).await {
-        Ok(Ok(packet)) => packet?,
-        Ok(Err(error)) => {
-            debug!(%error, "first packet refused");
-            if let DecodePacket::UnsupportedVersion(_) = error {
-                refuse(wire, error.reason()).await;
-            }
-            return None;
-        }
-        Err(_) => return None,
-    };
-    if let Packet::Connect(connect) = &packet {
-        let max_packet_size = connect.max_packet_size.map(std::num::NonZeroU32::get);
-        wire.encoder = Encoder::new(connect.version, max_packet_size);
-    }
-    match machine.receive(packet, now()) {
-        Inbound::Connect(connect) => Some(connect),
-        Inbound::Violation(reason) => {
-            refuse(wire, reason).await;
-            None
-        }
-        _ => None,
-    }
-}
-
-/// The first packet; `None` when the stream ends before.
-async fn first_packet(
-    reader: &mut (impl AsyncRead + Unpin),
-    decoder: &mut Decoder,
-) -> Result<Option<Packet>, DecodePacket> {
-    loop {
-        if let Some(packet) = decoder.decode()? {
-            return Ok(Some(packet));
-        }
-        match io::receive(reader, decoder).await {
-            Ok(count) if count > 0 => {}
-            _ => return Ok(None),
-        }
-    }
-}
-
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, reason: ReasonCode) {
-    let refusal = ServerConnection::refuse(reason);
-    if wire.encoder.encode(Packet::ConnAck(Box::new(refusal))).is_ok() {
-        io::close(&mut wire.reader, &mut wire.writer, &mut wire.encoder).await;
-    }
-}
-
-/// Asks the handler whether the client may connect, and whether its will may be published.
-///
-/// The second value is the client id made for a client without one.
-async fn admit<H: Handler>(
-    inner: &Inner<H>,
-    peer: &Peer,
-    connect: &Connect,
-) -> Result<(H::Identity, Option<ByteString>), ReasonCode> {
-    if inner.is_closing() {
-        return Err(ReasonCode::SERVER_UNAVAILABLE);
-    }
-    let assigned = connect.client_id.is_empty().then(make_client_id);
-    let request = ConnectRequest {
-        client_id: assigned.clone().unwrap_or_else(|| connect.client_id.clone()),
-        version: connect.version,
-        clean_start: connect.clean_start,
-        username: connect.username.clone(),
-        password: connect.password.clone(),
-    };
-    let decision = inner.handler.connect(peer, &request);
-    let identity = timeout(inner.settings.handler_timeout, decision)
-        .await
-        .map_err(|_| ReasonCode::SERVER_UNAVAILABLE)?
-        .map_err(Refusal::reason)?;
-    if let Some(will) = &connect.will {
-        let Publish { topic, retain, .. } = &will.publish;
-        let action = Action::Publish { topic, retain: *retain };
-        if !inner.handler.authorize(&identity, &request.client_id, action) {
-            return Err(ReasonCode::NOT_AUTHORIZED);
-        }
-    }
-    Ok((identity, assigned))
-}
-
-/// A client id nobody can guess; the standard library's hasher keys are random.
-fn make_client_id() -> ByteString {
-    let random = || RandomState::new().hash_one(0_u8);
-    format!("auto-{:016x}{:016x}", random(), random()).into()
 }
 
 /// An admitted connection. Dropping it, by whatever way, detaches it from its session.
 struct Connection<H: Handler> {
+    /// Answers that wait for their batch to be kept, in the order of their requests.
+    waiting: VecDeque<(Ticket, Packet)>,
+    durable: watch::Receiver<Ticket>,
     inner: Arc<Inner<H>>,
     machine: ServerConnection,
     info: Arc<SessionInfo<H::Identity>>,
@@ -200,6 +110,8 @@ impl<H: Handler> Connection<H> {
         let conn_ack = machine.accept(&connect, present, assigned, now());
         inner.handler.connected(&info);
         Self {
+            waiting: VecDeque::new(),
+            durable: inner.keeper.durable(),
             inner,
             machine,
             info,
@@ -246,6 +158,9 @@ impl<H: Handler> Connection<H> {
             if let Some(reason) = self.link.cut_reason() {
                 return Disconnect::ByBroker(reason);
             }
+            if let ControlFlow::Break(outcome) = self.send_kept_answers(&mut wire.encoder) {
+                return outcome;
+            }
             self.fill_output(&mut wire.encoder);
             if output == Output::Clean && !wire.encoder.pending().is_empty() {
                 output = Output::Dirty;
@@ -271,6 +186,8 @@ impl<H: Handler> Connection<H> {
                     progress = now();
                 }
                 () = self.link.woken() => {}
+                // The broker's own end of this lives as long as the broker.
+                _ = self.durable.changed(), if !self.waiting.is_empty() => {}
                 () = timer.as_mut() => {
                     if deadline <= now() {
                         return self.overdue();
@@ -293,7 +210,9 @@ impl<H: Handler> Connection<H> {
     fn has_room_for_answers(&self, encoder: &Encoder) -> bool {
         // The last message before the high-water mark may have had full size.
         let message = self.inner.settings.connection.max_packet_size as usize;
+        let receive_maximum = self.inner.settings.connection.receive_maximum;
         encoder.pending().len() < HIGH_WATER + message + ANSWERS
+            && self.waiting.len() <= 2 * usize::from(receive_maximum.get())
     }
 
     /// Works off all received packets as long as their answers find room.
@@ -316,7 +235,7 @@ impl<H: Handler> Connection<H> {
         match inbound {
             Inbound::Publish { publish, packet_id } => {
                 let qos = publish.qos;
-                let reason = self.inner.accept_publish(&self.info, publish).await;
+                let (reason, ticket) = self.inner.accept_publish(&self.info, publish).await;
                 if reason == ReasonCode::NOT_AUTHORIZED
                     && (qos == QoS::AtMostOnce || self.info.version == Version::V311)
                 {
@@ -324,21 +243,29 @@ impl<H: Handler> Connection<H> {
                 }
                 if self.info.version == Version::V311 && reason.is_error() {
                     // 3.1.1 has no way to say it: without PUBACK the client tries again.
+                    self.machine.answered();
                     return ControlFlow::Continue(());
                 }
                 match packet_id {
                     Some(packet_id) => {
-                        answer(encoder, Packet::PubAck(PubAck { packet_id, reason }))
+                        let answer = Packet::PubAck(PubAck { packet_id, reason });
+                        self.answer_when_kept(ticket, answer, encoder)
                     }
                     None => ControlFlow::Continue(()),
                 }
             }
             Inbound::Acknowledged(packet_id) => {
-                self.session.acknowledge(&self.link, packet_id);
+                self.session.acknowledge(&self.inner.keeper, &self.link, packet_id);
                 ControlFlow::Continue(())
             }
-            Inbound::Subscribe(subscribe) => answer(encoder, self.subscribe(subscribe)),
-            Inbound::Unsubscribe(unsubscribe) => answer(encoder, self.unsubscribe(unsubscribe)),
+            Inbound::Subscribe(subscribe) => {
+                let (answer, ticket) = self.subscribe(subscribe);
+                self.answer_when_kept(ticket, answer, encoder)
+            }
+            Inbound::Unsubscribe(unsubscribe) => {
+                let (answer, ticket) = self.unsubscribe(unsubscribe);
+                self.answer_when_kept(ticket, answer, encoder)
+            }
             Inbound::Ping => answer(encoder, Packet::PingResponse),
             Inbound::Disconnect { publish_will } => {
                 if !publish_will {
@@ -353,41 +280,76 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    fn subscribe(&self, request: Subscribe) -> Packet {
+    fn subscribe(&self, request: Subscribe) -> (Packet, Ticket) {
         let Subscribe { packet_id, subscription_id, filters } = request;
-        let reasons = filters
+        let (session, link) = (&self.session, &self.link);
+        let (reasons, tickets): (_, Vec<_>) = filters
             .into_iter()
             .map(|(filter, options)| {
-                self.inner.subscribe(&self.session, &self.link, filter, options, subscription_id)
+                self.inner.subscribe(session, link, filter, options, subscription_id)
             })
-            .collect();
-        Packet::SubAck(SubAck { packet_id, reasons })
+            .unzip();
+        (Packet::SubAck(SubAck { packet_id, reasons }), last(&tickets))
     }
 
-    fn unsubscribe(&self, request: Unsubscribe) -> Packet {
-        let reasons = request
+    fn unsubscribe(&self, request: Unsubscribe) -> (Packet, Ticket) {
+        let (reasons, tickets): (_, Vec<_>) = request
             .filters
             .iter()
             .map(|filter| self.inner.unsubscribe(&self.session, &self.link, filter))
-            .collect();
-        Packet::UnsubAck(SubAck { packet_id: request.packet_id, reasons })
+            .unzip();
+        let packet_id = request.packet_id;
+        (Packet::UnsubAck(SubAck { packet_id, reasons }), last(&tickets))
+    }
+
+    /// Answers once what the client asked for is kept, and not before what it asked for earlier.
+    fn answer_when_kept(
+        &mut self,
+        ticket: Ticket,
+        packet: Packet,
+        encoder: &mut Encoder,
+    ) -> ControlFlow<Disconnect> {
+        self.waiting.push_back((ticket, packet));
+        self.send_kept_answers(encoder)
+    }
+
+    fn send_kept_answers(&mut self, encoder: &mut Encoder) -> ControlFlow<Disconnect> {
+        let durable = *self.durable.borrow_and_update();
+        while self.waiting.front().is_some_and(|(ticket, _)| *ticket <= durable)
+            && let Some((_, packet)) = self.waiting.pop_front()
+        {
+            if matches!(packet, Packet::PubAck(_)) {
+                self.machine.answered();
+            }
+            answer(encoder, packet)?;
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
+            self.waiting = VecDeque::new();
+        }
+        ControlFlow::Continue(())
     }
 
     /// Moves queued messages to the encoder as long as there is room.
     fn fill_output(&self, encoder: &mut Encoder) {
         let now: Instant = now();
         while encoder.pending().len() < HIGH_WATER {
-            let Some(packet) = self.session.next_packet(&self.link, now) else { return };
+            let Some(packet) = self.session.next_packet(&self.inner.keeper, &self.link, now) else {
+                return;
+            };
             let packet_id = packet.packet_id;
             if encoder.encode(Packet::Publish(Box::new(packet))).is_err() {
                 // MQTT 5 §3.1.2.11.4: a message larger than the client takes counts as delivered.
                 self.inner.count_dropped();
                 if let Some(packet_id) = packet_id {
-                    self.session.acknowledge(&self.link, packet_id);
+                    self.session.acknowledge(&self.inner.keeper, &self.link, packet_id);
                 }
             }
         }
     }
+}
+
+fn last(tickets: &[Ticket]) -> Ticket {
+    tickets.iter().copied().max().unwrap_or(0)
 }
 
 /// Adds an answer the client has asked for; one that finds no encoding ends the connection.

@@ -4,15 +4,18 @@
 //! asked of the caller's [`Handler`], and so is what happens to publications below `$`, which the
 //! caller may consume as requests and answer with [`Broker::reply`].
 //!
-//! The profile is AWS IoT's: MQTT 3.1.1 and 5, QoS 0 and 1. Everything is kept in memory and
-//! bounded by [`Settings`]: a client that reads too slowly loses QoS 0 messages, then its
-//! connection, and never delays a publisher.
+//! The profile is AWS IoT's: MQTT 3.1.1 and 5, QoS 0 and 1. Everything is bounded by
+//! [`Settings`]: a client that reads too slowly loses QoS 0 messages, then its connection, and
+//! never delays a publisher. A broker with a [`SessionStore`] acknowledges what is kept there:
+//! persistent sessions and retained messages outlive it.
 
 mod broker;
 mod connection;
 mod handler;
 mod io;
 mod janitor;
+mod keeper;
+mod persistence;
 mod retained;
 mod router;
 mod session;
@@ -23,7 +26,12 @@ pub use handler::{
     Action, ConnectRequest, Disconnect, DisconnectReason, Handler, Intercept, Peer, Refusal,
     SessionInfo,
 };
+pub use marram_mqtt::packet::{RetainHandling, SubscribeOptions};
 pub use marram_mqtt::session::outbox::OutboxLimits;
 pub use marram_mqtt::session::server::ConnectionLimits;
 pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
+pub use persistence::{
+    Change, Kept, KeptDelivery, KeptMessage, KeptSession, KeptSubscription, Persistence,
+    SessionStore, StoreFailure, Storing,
+};
 pub use settings::Settings;

@@ -52,6 +52,12 @@ impl Retained {
         true
     }
 
+    /// The message of `topic`.
+    pub(crate) fn get(&self, topic: &str) -> Option<Arc<Message>> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.messages.get(topic).cloned()
+    }
+
     /// The live messages whose topic `filter` selects. Expired ones are forgotten on the way.
     pub(crate) fn matching(&self, filter: &str, now: Instant) -> Vec<Arc<Message>> {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);

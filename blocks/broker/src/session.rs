@@ -3,17 +3,19 @@
 //! Lock order: the registry, then one session's state, then the subscription tree. None is held
 //! across an await.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use marram_mqtt::packet::{PacketId, PublishPacket};
 use marram_mqtt::session::outbox::{Delivery, Outbox, OutboxLimits, Pushed};
-use marram_mqtt::{ByteString, Publish, ReasonCode};
+use marram_mqtt::{ByteString, Publish, QoS, ReasonCode};
 use tokio::sync::Notify;
 
 use crate::handler::SessionInfo;
+use crate::keeper::{Keeper, Ticket};
+use crate::persistence::KeptSubscription;
 
 /// What other tasks can do to a running connection.
 #[derive(Debug, Default)]
@@ -61,15 +63,21 @@ pub(crate) struct Session<I> {
 /// The mutable part of a session.
 #[derive(Debug)]
 pub(crate) struct State<I> {
-    /// The connection, or the last one.
-    pub(crate) info: Arc<SessionInfo<I>>,
+    /// The connection, or the last one; `None` if that was another broker's.
+    pub(crate) info: Option<Arc<SessionInfo<I>>>,
     /// Set while connected.
     pub(crate) link: Option<Arc<Link>>,
     /// Seconds the session outlives the connection; a session of 0 is never resumed.
     pub(crate) expiry_s: u32,
     pub(crate) outbox: Outbox,
-    /// Filters as the client wrote them, `$share/…` included.
-    pub(crate) filters: BTreeSet<ByteString>,
+    /// By filters as the client wrote them, `$share/…` included.
+    pub(crate) filters: BTreeMap<ByteString, KeptSubscription>,
+    /// The filters that are to be written.
+    pub(crate) changed_filters: BTreeSet<ByteString>,
+    /// Expiry and end as they are written; `None` if the store knows nothing of the session.
+    pub(crate) kept: Option<(u32, Option<Instant>)>,
+    /// The batch in which the session will be written; 0 for none.
+    pub(crate) marked: Ticket,
     /// No longer in the registry and the tree.
     pub(crate) ended: bool,
     /// When a session without connection ends.
@@ -80,6 +88,23 @@ pub(crate) struct State<I> {
 }
 
 impl<I> State<I> {
+    fn new(expiry_s: u32) -> Self {
+        Self {
+            info: None,
+            link: None,
+            expiry_s,
+            outbox: Outbox::default(),
+            filters: BTreeMap::new(),
+            changed_filters: BTreeSet::new(),
+            kept: None,
+            marked: 0,
+            ended: false,
+            expires_at: None,
+            wills: Vec::new(),
+            agenda: None,
+        }
+    }
+
     /// Whether `link` is the session's connection, and not one that was replaced.
     pub(crate) fn is_current(&self, link: &Arc<Link>) -> bool {
         self.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link))
@@ -94,7 +119,8 @@ impl<I> State<I> {
 /// What became of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivered {
-    Queued,
+    /// Durable with this ticket.
+    Queued(Ticket),
     /// No room.
     Dropped,
     /// The receiver may not have it, or is gone.
@@ -108,14 +134,17 @@ impl<I> Session<I> {
 
     /// Queues one message if `allowed` for the session's identity.
     pub(crate) fn deliver(
-        &self,
+        self: &Arc<Self>,
+        keeper: &Keeper<I>,
         delivery: Delivery,
         online: &OutboxLimits,
         offline: &OutboxLimits,
         allowed: impl FnOnce(&I) -> bool,
     ) -> Delivered {
+        let qos = delivery.qos;
         let mut state = self.lock();
-        if state.ended || !allowed(&state.info.identity) {
+        // Of a session that nobody has come back to yet it is asked when somebody does.
+        if state.ended || state.info.as_ref().is_some_and(|info| !allowed(&info.identity)) {
             return Delivered::Withheld;
         }
         let limits = if state.link.is_some() { online } else { offline };
@@ -124,7 +153,8 @@ impl<I> Session<I> {
                 if let Some(link) = &state.link {
                     link.wake.notify_one();
                 }
-                Delivered::Queued
+                let is_kept = qos == QoS::AtLeastOnce;
+                Delivered::Queued(if is_kept { keeper.mark(self, &mut state) } else { 0 })
             }
             Pushed::Dropped => Delivered::Dropped,
             Pushed::Overflow => {
@@ -137,16 +167,36 @@ impl<I> Session<I> {
     }
 
     /// The next packet for the connection `link`; `None` also once it was replaced.
-    pub(crate) fn next_packet(&self, link: &Arc<Link>, now: Instant) -> Option<PublishPacket> {
+    pub(crate) fn next_packet(
+        self: &Arc<Self>,
+        keeper: &Keeper<I>,
+        link: &Arc<Link>,
+        now: Instant,
+    ) -> Option<PublishPacket> {
         let mut state = self.lock();
-        if state.is_current(link) { state.outbox.next(now) } else { None }
+        if !state.is_current(link) {
+            return None;
+        }
+        let packet = state.outbox.next(now);
+        if state.outbox.has_settled() {
+            keeper.mark(self, &mut state);
+        }
+        packet
     }
 
     /// The client of connection `link` acknowledged a message.
-    pub(crate) fn acknowledge(&self, link: &Arc<Link>, packet_id: PacketId) {
+    pub(crate) fn acknowledge(
+        self: &Arc<Self>,
+        keeper: &Keeper<I>,
+        link: &Arc<Link>,
+        packet_id: PacketId,
+    ) {
         let mut state = self.lock();
         if state.is_current(link) {
             state.outbox.acknowledge(packet_id);
+            if state.outbox.has_settled() {
+                keeper.mark(self, &mut state);
+            }
         }
     }
 
@@ -210,26 +260,30 @@ impl<I> Registry<I> {
         expiry_s: u32,
         receive_maximum: NonZeroU16,
     ) -> Arc<Session<I>> {
-        let number = self.next_number;
-        self.next_number += 1;
         let mut outbox = Outbox::default();
         outbox.attach(receive_maximum);
         let client_id = info.client_id.clone();
-        let session = Arc::new(Session {
-            number,
-            client_id: client_id.clone(),
-            state: Mutex::new(State {
-                info,
-                link: Some(link),
-                expiry_s,
-                outbox,
-                filters: BTreeSet::new(),
-                ended: false,
-                expires_at: None,
-                wills: Vec::new(),
-                agenda: None,
-            }),
-        });
+        let state = State { info: Some(info), link: Some(link), outbox, ..State::new(expiry_s) };
+        self.add(client_id, state)
+    }
+
+    /// Puts back a session that an earlier broker kept.
+    pub(crate) fn insert_kept(
+        &mut self,
+        client_id: ByteString,
+        expiry_s: u32,
+        expires_at: Instant,
+    ) -> Arc<Session<I>> {
+        let expires_at = Some(expires_at);
+        let kept = Some((expiry_s, expires_at));
+        self.add(client_id, State { kept, expires_at, ..State::new(expiry_s) })
+    }
+
+    fn add(&mut self, client_id: ByteString, state: State<I>) -> Arc<Session<I>> {
+        let number = self.next_number;
+        self.next_number += 1;
+        let state = Mutex::new(state);
+        let session = Arc::new(Session { number, client_id: client_id.clone(), state });
         self.sessions.insert(client_id, Arc::clone(&session));
         session
     }

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marram_broker::{Broker, Settings};
+use marram_broker::{Broker, Persistence, Settings, StoreFailure};
 use marram_fleet::Fleet;
+use marram_os::clock::SharedClock;
 use marram_registry::Registry;
+use marram_store::Store;
 use marram_tls::{ClientAuth, ConfigureServer, Identity};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -18,6 +20,7 @@ use crate::alpn::{self, Protocol};
 use crate::broker_sink::DeviceTopics;
 use crate::device::DeviceHandler;
 use crate::https::DeviceHttp;
+use crate::kept::KeptInStore;
 use crate::listener::{Listener, Served};
 use crate::revocation;
 
@@ -30,6 +33,10 @@ pub struct Parts {
     pub fleet: Fleet,
     /// Key and certificate that the ports show.
     pub identity: Identity,
+    /// Keeps sessions and retained messages.
+    pub store: Store,
+    /// The time in what is kept.
+    pub clock: SharedClock,
 }
 
 /// The bound ports.
@@ -47,6 +54,9 @@ pub enum StartGateway {
     /// The key and certificate cannot be used.
     #[error("cannot set up TLS for devices")]
     Tls(#[from] ConfigureServer),
+    /// The kept sessions cannot be read.
+    #[error("cannot read the MQTT sessions in the store")]
+    Sessions(#[source] StoreFailure),
     /// A listener has no address.
     #[error("cannot serve a device port")]
     Listen(#[from] io::Error),
@@ -66,14 +76,18 @@ impl Gateway {
     /// Serves devices on both ports, and becomes the way of the fleet's messages.
     ///
     /// # Errors
-    /// TLS cannot be set up, or a listener has no address.
-    pub fn start(parts: Parts, listeners: Listeners) -> Result<Self, StartGateway> {
-        let Parts { registry, fleet, identity } = parts;
+    /// TLS cannot be set up, the kept sessions cannot be read, or a listener has no address.
+    pub async fn start(parts: Parts, listeners: Listeners) -> Result<Self, StartGateway> {
+        let Parts { registry, fleet, identity, store, clock } = parts;
         let tls = marram_tls::server_config(&identity, ClientAuth::AnyCertificate, alpn::OFFERED)?;
         let connected_late = Arc::new(Notify::new());
         let handler =
             DeviceHandler::new(registry.clone(), fleet.clone(), Arc::clone(&connected_late));
-        let broker = Broker::new(Arc::new(handler), Settings::default());
+        let kept = KeptInStore { store, clock: clock.clone() };
+        let persistence = Persistence { store: Arc::new(kept), clock };
+        let broker = Broker::open(Arc::new(handler), Settings::default(), persistence)
+            .await
+            .map_err(StartGateway::Sessions)?;
         let topics = DeviceTopics::new(broker.clone());
         fleet.set_sink(Some(Arc::new(topics.clone())));
         let changes = registry.changes();

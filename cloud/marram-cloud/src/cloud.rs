@@ -259,9 +259,12 @@ impl Opened {
                 registry: self.registry.clone(),
                 fleet: self.fleet.clone(),
                 identity: identity.clone(),
+                store: self.store.clone(),
+                clock: self.settings.clock.clone(),
             },
             Listeners { mqtt, https },
-        )?;
+        )
+        .await?;
         let api = self.start_api(http, &identity, &gateway)?;
         tracing::info!(endpoint = ready.endpoint_url, mqtt = ready.mqtt_endpoint, "serving");
         Ok(Cloud { ready, store: self.store, api, gateway, tasks })

@@ -48,6 +48,10 @@ const TABLES: &[&str] = &[
     "status_chunks",
     "effective_deployments",
     "job_rollouts",
+    "mqtt_sessions",
+    "mqtt_subscriptions",
+    "mqtt_queues",
+    "mqtt_retained",
 ];
 
 /// A group behind the one it lies in, for the reference from one to the other.

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_registry", include_str!("../migrations/0001_registry.sql")),
     ("0002_fleet", include_str!("../migrations/0002_fleet.sql")),
     ("0003_rollout", include_str!("../migrations/0003_rollout.sql")),
+    ("0004_mqtt", include_str!("../migrations/0004_mqtt.sql")),
 ];
 
 const VERSION_TABLE: &str =

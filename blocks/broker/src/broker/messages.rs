@@ -12,56 +12,63 @@ use tracing::warn;
 
 use super::{Inner, now};
 use crate::handler::{Action, Handler, Intercept, SessionInfo};
+use crate::keeper::Ticket;
+use crate::persistence::KeptSubscription;
 use crate::router::Target;
 use crate::session::{Delivered, Link, PendingWill, Session};
 
 impl<H: Handler> Inner<H> {
     pub(crate) async fn publish_will(&self, will: PendingWill<H::Identity>) {
-        let reason = self.accept_publish(&will.info, will.publish).await;
+        let (reason, _) = self.accept_publish(&will.info, will.publish).await;
         if reason.is_error() {
             warn!(client_id = %will.info.client_id, %reason, "will not published");
         }
     }
 
-    /// Authorises, intercepts and routes what a client publishes; the code for its PUBACK.
+    /// Authorises, intercepts and routes what a client publishes; the code for its PUBACK, and
+    /// what that must wait for.
     pub(crate) async fn accept_publish(
         &self,
         info: &SessionInfo<H::Identity>,
         publish: Publish,
-    ) -> ReasonCode {
+    ) -> (ReasonCode, Ticket) {
         let action = Action::Publish { topic: &publish.topic, retain: publish.retain };
         if !self.handler.authorize(&info.identity, &info.client_id, action) {
-            return ReasonCode::NOT_AUTHORIZED;
+            return (ReasonCode::NOT_AUTHORIZED, 0);
         }
         if publish.topic.starts_with('$') {
             let intercept = self.handler.intercept(info, &publish);
             match timeout(self.settings.handler_timeout, intercept).await {
-                Ok(Intercept::Consumed) => return ReasonCode::SUCCESS,
+                Ok(Intercept::Consumed) => return (ReasonCode::SUCCESS, 0),
                 Ok(Intercept::Forward) => {}
                 Err(_) => {
                     warn!(client_id = %info.client_id, topic = %publish.topic,
                         "request on a reserved topic took too long");
-                    return ReasonCode::UNSPECIFIED_ERROR;
+                    return (ReasonCode::UNSPECIFIED_ERROR, 0);
                 }
             }
         }
-        if self.route(publish, Some(&info.client_id), None) {
-            ReasonCode::SUCCESS
-        } else {
-            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        match self.route(publish, Some(&info.client_id), None) {
+            (true, ticket) => (ReasonCode::SUCCESS, ticket),
+            (false, ticket) => (ReasonCode::NO_MATCHING_SUBSCRIBERS, ticket),
         }
     }
 
-    /// Delivers to all receivers. False when there is none.
+    /// Delivers to all receivers. False when there is none; and when it is durable for all.
     pub(super) fn route(
         &self,
         publish: Publish,
         publisher: Option<&str>,
         requester: Option<&str>,
-    ) -> bool {
+    ) -> (bool, Ticket) {
         let message = Arc::new(Message::new(publish, now()));
-        if message.publish.retain && !self.retained.keep(&message) {
-            warn!(topic = %message.publish.topic, "no room to retain the message");
+        let mut durable = 0;
+        if message.publish.retain {
+            if self.retained.keep(&message) {
+                durable = self.keeper.mark_topic(&message.publish.topic);
+            } else {
+                warn!(topic = %message.publish.topic, "no room to retain the message");
+            }
         }
         let targets = self.router.targets(&message.publish.topic, publisher);
         let mut reached = !targets.each.is_empty() || !targets.groups.is_empty();
@@ -76,15 +83,19 @@ impl<H: Handler> Inner<H> {
             self.deliver(&message, target);
         }
         for target in targets.each {
-            self.deliver(&message, target);
+            if let Delivered::Queued(ticket) = self.deliver(&message, target) {
+                durable = durable.max(ticket);
+            }
         }
         for members in targets.groups {
-            let mut members = members.into_iter();
-            while let Some(member) = members.next()
-                && self.deliver(&message, member) != Delivered::Queued
-            {}
+            for member in members {
+                if let Delivered::Queued(ticket) = self.deliver(&message, member) {
+                    durable = durable.max(ticket);
+                    break;
+                }
+            }
         }
-        reached
+        (reached, durable)
     }
 
     fn deliver(&self, message: &Arc<Message>, target: Target<H::Identity>) -> Delivered {
@@ -98,11 +109,11 @@ impl<H: Handler> Inner<H> {
         self.hand_over(&target.session, delivery)
     }
 
-    fn hand_over(&self, session: &Session<H::Identity>, delivery: Delivery) -> Delivered {
+    fn hand_over(&self, session: &Arc<Session<H::Identity>>, delivery: Delivery) -> Delivered {
         let message = Arc::clone(&delivery.message);
         let action = Action::Receive { topic: &message.publish.topic };
         let (online, offline) = (&self.settings.online_queue, &self.settings.offline_queue);
-        let delivered = session.deliver(delivery, online, offline, |identity| {
+        let delivered = session.deliver(&self.keeper, delivery, online, offline, |identity| {
             self.handler.authorize(identity, &session.client_id, action)
         });
         if delivered == Delivered::Dropped {
@@ -111,7 +122,8 @@ impl<H: Handler> Inner<H> {
         delivered
     }
 
-    /// Adds one subscription of the connection `link`; the code for its SUBACK.
+    /// Adds one subscription of the connection `link`; the code for its SUBACK, and what that
+    /// must wait for.
     pub(crate) fn subscribe(
         &self,
         session: &Arc<Session<H::Identity>>,
@@ -119,29 +131,30 @@ impl<H: Handler> Inner<H> {
         filter: ByteString,
         options: SubscribeOptions,
         subscription_id: Option<NonZeroU32>,
-    ) -> ReasonCode {
+    ) -> (ReasonCode, Ticket) {
         if !topic::is_valid_filter(&filter) {
-            return ReasonCode::TOPIC_FILTER_INVALID;
+            return (ReasonCode::TOPIC_FILTER_INVALID, 0);
         }
         let shared = Shared::parse(&filter);
         if shared.is_some() && options.no_local {
-            return ReasonCode::TOPIC_FILTER_INVALID;
+            return (ReasonCode::TOPIC_FILTER_INVALID, 0);
         }
         let is_shared = shared.is_some();
         let action = Action::Subscribe { filter: shared.map_or(&*filter, |shared| shared.filter) };
         let mut state = session.lock();
-        if !self.handler.authorize(&state.info.identity, &session.client_id, action) {
-            return ReasonCode::NOT_AUTHORIZED;
+        let Some(info) = state.info.as_ref().filter(|_| state.is_current(link)) else {
+            return (ReasonCode::UNSPECIFIED_ERROR, 0);
+        };
+        if !self.handler.authorize(&info.identity, &session.client_id, action) {
+            return (ReasonCode::NOT_AUTHORIZED, 0);
         }
-        if !state.is_current(link) {
-            return ReasonCode::UNSPECIFIED_ERROR;
-        }
-        let is_new = !state.filters.contains(&filter);
+        let is_new = !state.filters.contains_key(&filter);
         if is_new && state.filters.len() >= self.settings.max_subscriptions {
-            return ReasonCode::QUOTA_EXCEEDED;
+            return (ReasonCode::QUOTA_EXCEEDED, 0);
         }
         self.router.subscribe(&filter, session, options, subscription_id);
-        state.filters.insert(filter.clone());
+        state.filters.insert(filter.clone(), KeptSubscription { options, subscription_id });
+        let durable = self.keeper.mark_filter(session, &mut state, filter.clone());
         drop(state);
         let wants_retained = match options.retain_handling {
             RetainHandling::Send => !is_shared,
@@ -152,14 +165,14 @@ impl<H: Handler> Inner<H> {
             self.deliver_retained(session, &filter, options.qos, subscription_id);
         }
         match options.qos {
-            QoS::AtMostOnce => ReasonCode::SUCCESS,
-            QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
+            QoS::AtMostOnce => (ReasonCode::SUCCESS, durable),
+            QoS::AtLeastOnce => (ReasonCode::GRANTED_QOS_1, durable),
         }
     }
 
     fn deliver_retained(
         &self,
-        session: &Session<H::Identity>,
+        session: &Arc<Session<H::Identity>>,
         filter: &str,
         qos: QoS,
         subscription_id: Option<NonZeroU32>,
@@ -175,19 +188,22 @@ impl<H: Handler> Inner<H> {
         }
     }
 
-    /// Ends one subscription of the connection `link`; the code for its UNSUBACK.
+    /// Ends one subscription of the connection `link`; the code for its UNSUBACK, and what that
+    /// must wait for.
     pub(crate) fn unsubscribe(
         &self,
         session: &Arc<Session<H::Identity>>,
         link: &Arc<Link>,
         filter: &str,
-    ) -> ReasonCode {
+    ) -> (ReasonCode, Ticket) {
         let mut state = session.lock();
-        if state.is_current(link) && state.filters.remove(filter) {
-            self.router.unsubscribe(filter, session);
-            ReasonCode::SUCCESS
-        } else {
-            ReasonCode::NO_SUBSCRIPTION_EXISTED
+        if !state.is_current(link) {
+            return (ReasonCode::NO_SUBSCRIPTION_EXISTED, 0);
         }
+        let Some((filter, _)) = state.filters.remove_entry(filter) else {
+            return (ReasonCode::NO_SUBSCRIPTION_EXISTED, 0);
+        };
+        self.router.unsubscribe(&filter, session);
+        (ReasonCode::SUCCESS, self.keeper.mark_filter(session, &mut state, filter))
     }
 }

@@ -46,7 +46,10 @@ impl<H: Handler> Inner<H> {
             drop(state);
             registry.remove(&session);
         }
-        (registry.insert(Arc::clone(info), Arc::clone(link), expiry_s, receive_maximum), false)
+        let session =
+            registry.insert(Arc::clone(info), Arc::clone(link), expiry_s, receive_maximum);
+        self.keeper.mark(&session, &mut session.lock());
+        (session, false)
     }
 
     fn resume(
@@ -58,7 +61,7 @@ impl<H: Handler> Inner<H> {
         receive_maximum: NonZeroU16,
     ) {
         let now = now();
-        state.info = Arc::clone(info);
+        state.info = Some(Arc::clone(info));
         state.link = Some(Arc::clone(link));
         state.expires_at = None;
         // MQTT 5 §3.1.3.2.2: coming back in time cancels the delayed will.
@@ -66,6 +69,7 @@ impl<H: Handler> Inner<H> {
         // What the old identity was allowed to receive, the new one may not be.
         state.outbox.retain_waiting(|delivery| self.may_receive(info, &delivery.message));
         state.outbox.attach(receive_maximum);
+        self.keeper.mark(session, state);
         self.agenda.reschedule(session, state);
     }
 
@@ -79,9 +83,10 @@ impl<H: Handler> Inner<H> {
         state.ended = true;
         state.expires_at = None;
         state.outbox = Outbox::default();
-        for filter in std::mem::take(&mut state.filters) {
+        for filter in std::mem::take(&mut state.filters).into_keys() {
             self.router.unsubscribe(&filter, session);
         }
+        self.keeper.mark(session, state);
         self.agenda.reschedule(session, state);
     }
 
@@ -115,7 +120,9 @@ impl<H: Handler> Inner<H> {
                 self.end_session(session, &mut state);
                 registry.remove(session);
             } else {
+                state.expiry_s = session_expiry_s;
                 state.expires_at = Some(now + expiry);
+                self.keeper.mark(session, &mut state);
             }
         }
         self.agenda.reschedule(session, &mut state);

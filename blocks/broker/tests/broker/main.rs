@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod connecting;
+mod kept;
 mod limits;
 mod messages;
 mod raw;

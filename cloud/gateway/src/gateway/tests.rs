@@ -3,6 +3,7 @@
 mod ending;
 mod https;
 mod jobs;
+mod kept;
 mod mqtt;
 mod plane;
 mod shadows;

@@ -80,12 +80,27 @@ pub enum Pushed {
     Overflow,
 }
 
+/// A delivery and its place in the session's order, from 1.
+#[derive(Debug)]
+struct Entry {
+    position: u64,
+    delivery: Delivery,
+}
+
 /// The queue. See the [module](self).
+///
+/// Who keeps sessions on disk asks for [`Outbox::take_unsaved`] and [`Outbox::take_settled`] from
+/// time to time: what came and went between two questions is in neither.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: VecDeque<Delivery>,
+    waiting: VecDeque<Entry>,
     waiting_bytes: usize,
-    unacknowledged: VecDeque<(PacketId, Delivery)>,
+    unacknowledged: VecDeque<(PacketId, Entry)>,
+    last_position: u64,
+    /// QoS 1 messages up to this position were taken to be saved.
+    saved: u64,
+    /// Positions of saved messages that are done with.
+    settled: Vec<u64>,
     /// How many of `unacknowledged`, from the front, this connection has sent.
     sent: usize,
     ids: PacketIds,
@@ -106,7 +121,8 @@ impl Outbox {
         match (full, delivery.qos) {
             (false, _) => {
                 self.waiting_bytes += weight;
-                self.waiting.push_back(delivery);
+                self.last_position += 1;
+                self.waiting.push_back(Entry { position: self.last_position, delivery });
                 Pushed::Queued
             }
             (true, QoS::AtLeastOnce) if connected => Pushed::Overflow,
@@ -129,10 +145,64 @@ impl Outbox {
     }
 
     /// Keeps only waiting messages for which `keep` holds.
-    pub fn retain_waiting(&mut self, keep: impl FnMut(&Delivery) -> bool) {
-        self.waiting.retain(keep);
-        self.waiting_bytes = self.waiting.iter().map(|delivery| delivery.message.weight()).sum();
+    pub fn retain_waiting(&mut self, mut keep: impl FnMut(&Delivery) -> bool) {
+        let mut dropped = Vec::new();
+        self.waiting.retain(|entry| {
+            let stays = keep(&entry.delivery);
+            if !stays && entry.is_saved(self.saved) {
+                dropped.push(entry.position);
+            }
+            stays
+        });
+        self.settled.append(&mut dropped);
+        self.waiting_bytes = self.waiting.iter().map(Entry::weight).sum();
         self.waiting.shrink_to_fit();
+    }
+
+    /// Puts back what was saved of an earlier life, in its order and without a bound.
+    pub fn restore(&mut self, position: u64, delivery: Delivery) {
+        self.last_position = self.last_position.max(position);
+        self.saved = self.last_position;
+        let entry = Entry { position, delivery };
+        self.waiting_bytes += entry.weight();
+        self.waiting.push_back(entry);
+    }
+
+    /// The QoS 1 messages that were never given out here, with their positions; they count as
+    /// saved from now on.
+    pub fn take_unsaved(&mut self) -> Vec<(u64, Delivery)> {
+        let saved = std::mem::replace(&mut self.saved, self.last_position);
+        let in_flight = self.unacknowledged.iter().map(|(_, entry)| entry);
+        // Positions rise, so what is new is at the back.
+        let new = in_flight.chain(&self.waiting).rev().take_while(|entry| entry.position > saved);
+        let mut new: Vec<_> = new
+            .filter(|entry| entry.delivery.qos == QoS::AtLeastOnce)
+            .map(|entry| (entry.position, entry.delivery.clone()))
+            .collect();
+        new.reverse();
+        new
+    }
+
+    /// The positions of saved messages that are acknowledged, expired or dropped.
+    pub fn take_settled(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Whether [`Self::take_settled`] would give anything.
+    pub fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
+    /// Nothing is saved any more.
+    pub fn forget_saved(&mut self) {
+        self.saved = 0;
+        self.settled = Vec::new();
+    }
+
+    fn settle(&mut self, entry: &Entry) {
+        if entry.is_saved(self.saved) {
+            self.settled.push(entry.position);
+        }
     }
 
     /// The next packet to send, `None` when nothing waits or the window is full.
@@ -140,35 +210,36 @@ impl Outbox {
     /// Expired messages are skipped; the expiry of the others is lowered by the time they waited.
     pub fn next(&mut self, now: Instant) -> Option<PublishPacket> {
         let window = usize::from(self.window?.get());
-        if let Some((packet_id, delivery)) = self.unacknowledged.get(self.sent) {
+        if let Some((packet_id, entry)) = self.unacknowledged.get(self.sent) {
             if self.sent >= window {
                 return None;
             }
             self.sent += 1;
-            return Some(packet(delivery, Some(*packet_id), true, now));
+            return Some(packet(&entry.delivery, Some(*packet_id), true, now));
         }
         loop {
-            let next = self.waiting.front()?;
+            let next = &self.waiting.front()?.delivery;
             let needs_id = next.qos == QoS::AtLeastOnce;
             if needs_id && self.unacknowledged.len() >= window {
                 return None;
             }
-            let delivery = self.waiting.pop_front()?;
-            self.waiting_bytes -= delivery.message.weight();
+            let entry = self.waiting.pop_front()?;
+            self.waiting_bytes -= entry.weight();
             if self.waiting.is_empty() {
                 self.waiting = VecDeque::new();
             }
-            if delivery.message.is_expired(now) {
+            if entry.delivery.message.is_expired(now) {
+                self.settle(&entry);
                 continue;
             }
             if !needs_id {
-                return Some(packet(&delivery, None, false, now));
+                return Some(packet(&entry.delivery, None, false, now));
             }
             let unacknowledged = &self.unacknowledged;
             let packet_id =
                 self.ids.allocate(|id| unacknowledged.iter().any(|(used, _)| *used == id))?;
-            let to_send = packet(&delivery, Some(packet_id), false, now);
-            self.unacknowledged.push_back((packet_id, delivery));
+            let to_send = packet(&entry.delivery, Some(packet_id), false, now);
+            self.unacknowledged.push_back((packet_id, entry));
             self.sent += 1;
             return Some(to_send);
         }
@@ -179,7 +250,9 @@ impl Outbox {
         let Some(at) = self.unacknowledged.iter().position(|(id, _)| *id == packet_id) else {
             return false;
         };
-        self.unacknowledged.remove(at);
+        if let Some((_, entry)) = self.unacknowledged.remove(at) {
+            self.settle(&entry);
+        }
         if at < self.sent {
             self.sent -= 1;
         }
@@ -197,6 +270,16 @@ impl Outbox {
     /// Number of messages sent and not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.unacknowledged.len()
+    }
+}
+
+impl Entry {
+    fn weight(&self) -> usize {
+        self.delivery.message.weight()
+    }
+
+    fn is_saved(&self, saved: u64) -> bool {
+        self.position <= saved && self.delivery.qos == QoS::AtLeastOnce
     }
 }
 

@@ -77,6 +77,9 @@ pub struct ServerConnection {
     last_received: Instant,
     /// Topics by alias, grown on first use.
     aliases: Vec<ByteString>,
+    version: Version,
+    /// QoS 1 messages of the client that are not answered yet.
+    unanswered: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +92,14 @@ enum Phase {
 impl ServerConnection {
     /// A connection opened at `now`.
     pub fn new(limits: ConnectionLimits, now: Instant) -> Self {
-        Self { limits, phase: Phase::AwaitingConnect, last_received: now, aliases: Vec::new() }
+        Self {
+            limits,
+            phase: Phase::AwaitingConnect,
+            last_received: now,
+            aliases: Vec::new(),
+            version: Version::V311,
+            unanswered: 0,
+        }
     }
 
     /// Takes one packet.
@@ -128,6 +138,7 @@ impl ServerConnection {
         } * 3
             / 2;
         self.phase = Phase::Open { silence, session_expiry_s };
+        self.version = connect.version;
         self.last_received = now;
         ConnAck {
             session_present,
@@ -143,6 +154,11 @@ impl ServerConnection {
                 ..ServerLimits::default()
             },
         }
+    }
+
+    /// A QoS 1 message of the client was answered, or will never be.
+    pub fn answered(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
     }
 
     /// The answer to a CONNECT that is not accepted.
@@ -208,6 +224,13 @@ impl ServerConnection {
         let PublishPacket { mut publish, packet_id, topic_alias, subscription_ids, .. } = packet;
         if !subscription_ids.is_empty() {
             return Err(ReasonCode::PROTOCOL_ERROR);
+        }
+        if packet_id.is_some() {
+            // MQTT 5 §3.3.4; 3.1.1 has no such limit, so its clients wait for room instead.
+            if self.version == Version::V5 && self.unanswered >= self.limits.receive_maximum.get() {
+                return Err(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED);
+            }
+            self.unanswered = self.unanswered.saturating_add(1);
         }
         if let Some(alias) = topic_alias {
             publish.topic = self.resolve_alias(alias, publish.topic)?;

@@ -39,6 +39,7 @@ pub(super) struct Plane {
     pub(super) store: Store,
     pub(super) gateway: Gateway,
     authority: Arc<Authority>,
+    clock: SharedClock,
     _directory: TempDir,
 }
 
@@ -72,14 +73,32 @@ impl Plane {
         let blobs = path.join("blobs");
         let blobs = Blobs::open(&blobs, Limits::default(), clock.clone()).await.unwrap();
         let account = registry.account().clone();
-        let parts = marram_fleet::Parts { store: store.clone(), blobs, account, clock };
+        let parts =
+            marram_fleet::Parts { store: store.clone(), blobs, account, clock: clock.clone() };
         let fleet = Fleet::open(parts).await.unwrap();
-        let identity = authority.issue_server(&["127.0.0.1".to_owned()]).unwrap();
-        let bind = || TcpListener::bind("127.0.0.1:0");
-        let listeners = Listeners { mqtt: bind().await.unwrap(), https: bind().await.unwrap() };
-        let parts = Parts { registry: registry.clone(), fleet: fleet.clone(), identity };
-        let gateway = Gateway::start(parts, listeners).unwrap();
-        Self { registry, fleet, store, gateway, authority, _directory: directory }
+        let parts = Parts {
+            registry: registry.clone(),
+            fleet: fleet.clone(),
+            identity: authority.issue_server(&["127.0.0.1".to_owned()]).unwrap(),
+            store: store.clone(),
+            clock: clock.clone(),
+        };
+        let gateway = gateway(parts).await;
+        Self { registry, fleet, store, gateway, authority, clock, _directory: directory }
+    }
+
+    /// The same plane with another gateway, as after a restart of the cloud.
+    pub(super) async fn restarted(self) -> Self {
+        self.gateway.stop(PATIENCE).await;
+        let parts = Parts {
+            registry: self.registry.clone(),
+            fleet: self.fleet.clone(),
+            identity: self.authority.issue_server(&["127.0.0.1".to_owned()]).unwrap(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+        };
+        let gateway = gateway(parts).await;
+        Self { gateway, ..self }
     }
 
     /// A device with a certificate that is attached to the thing `core1` in the group `G` of `P`, and
@@ -186,6 +205,12 @@ impl Plane {
     }
 }
 
+async fn gateway(parts: Parts) -> Gateway {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let listeners = Listeners { mqtt: bind().await.unwrap(), https: bind().await.unwrap() };
+    Gateway::start(parts, listeners).await.unwrap()
+}
+
 pub(super) fn allow(actions: &[&str], resources: &[&str]) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resources})
 }
@@ -217,6 +242,14 @@ impl Connection {
     pub(super) async fn connected(&mut self) {
         let event = self.event().await;
         assert!(matches!(event, Event::Connected { .. }), "{event:?}");
+    }
+
+    /// The same; whether the broker had a session for it.
+    pub(super) async fn connected_with_session(&mut self) -> bool {
+        match self.event().await {
+            Event::Connected { session_present } => session_present,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The reason for which the connection ended, or was not made.

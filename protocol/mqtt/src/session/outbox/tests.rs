@@ -131,7 +131,62 @@ fn expiry_is_lowered_by_the_wait_and_ends_messages() {
     assert_eq!(packet.publish.properties.message_expiry_s, Some(55));
 }
 
+#[test]
+fn what_comes_and_goes_between_two_savings_is_never_saved() {
+    let mut outbox = attached(10);
+    outbox.push(qos_1("quick"), &LIMITS);
+    assert!(next(&mut outbox).is_some());
+    assert!(outbox.acknowledge(NonZeroU16::MIN));
+    outbox.push(qos_0("never saved"), &LIMITS);
+    outbox.push(qos_1("slow"), &LIMITS);
+    let positions = |unsaved: Vec<(u64, Delivery)>| unsaved.into_iter().map(|(at, _)| at).collect();
+    let unsaved: Vec<u64> = positions(outbox.take_unsaved());
+    assert_eq!(unsaved, [3]);
+    assert!(outbox.take_unsaved().is_empty() && !outbox.has_settled());
+    while next(&mut outbox).is_some() {}
+    assert!(outbox.acknowledge(NonZeroU16::new(2).unwrap()));
+    assert_eq!(outbox.take_settled(), [3]);
+}
+
 proptest! {
+    /// A naive model keeps what is saved as a map; at each moment it is what the queue holds.
+    #[test]
+    fn what_is_saved_is_what_the_queue_holds(
+        steps in proptest::collection::vec(0..8_u8, 1..200),
+    ) {
+        let start = Instant::now();
+        let mut now = start;
+        let mut outbox = attached(3);
+        let mut disk = std::collections::BTreeMap::new();
+        let mut open: VecDeque<NonZeroU16> = VecDeque::new();
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                0 => { outbox.push(delivery(&number.to_string(), QoS::AtLeastOnce, now, None), &LIMITS); }
+                1 => { outbox.push(delivery(&number.to_string(), QoS::AtLeastOnce, now, Some(1)), &LIMITS); }
+                2 => { outbox.push(qos_0("0"), &LIMITS); }
+                3 => open.extend(outbox.next(now).and_then(|packet| packet.packet_id)),
+                4 => { open.pop_front().map(|id| outbox.acknowledge(id)); }
+                5 => { outbox.detach(); outbox.attach(NonZeroU16::new(3).unwrap()); open.clear(); }
+                6 => now += Duration::from_secs(1),
+                _ => {
+                    for (at, kept) in outbox.take_unsaved() {
+                        prop_assert!(disk.insert(at, kept.message.publish.payload.clone()).is_none());
+                    }
+                    for at in outbox.take_settled() {
+                        prop_assert!(disk.remove(&at).is_some());
+                    }
+                    let in_flight = outbox.unacknowledged.iter().map(|(_, entry)| entry);
+                    let held: Vec<_> = in_flight
+                        .chain(&outbox.waiting)
+                        .filter(|entry| entry.delivery.qos == QoS::AtLeastOnce)
+                        .map(|entry| (entry.position, entry.delivery.message.publish.payload.clone()))
+                        .collect();
+                    prop_assert_eq!(disk.clone().into_iter().collect::<Vec<_>>(), held);
+                }
+            }
+        }
+    }
+
     /// Whatever happens, each QoS 1 message is either acknowledged or still held, in order.
     #[test]
     fn qos_1_messages_are_never_lost_or_reordered(
