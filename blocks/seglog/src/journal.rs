@@ -11,6 +11,7 @@ use std::time::Duration;
 use marram_os::file::{self, WriteFile};
 use tracing::warn;
 
+use crate::health::Health;
 use crate::record;
 
 pub use recover::{Cost, Damage};
@@ -31,8 +32,7 @@ pub struct Journal {
     generation: u64,
     log: BufWriter<File>,
     log_bytes: u64,
-    /// After a failed write nobody knows what is on the disk: nothing may follow it.
-    broken: bool,
+    health: Health,
     _lock: File,
 }
 
@@ -148,7 +148,7 @@ impl Journal {
             generation: found.generation,
             log,
             log_bytes: found.valid_bytes,
-            broken: false,
+            health: Health::of(folder),
             _lock: lock,
         };
         Ok((journal, Recovered::from(found)))
@@ -168,19 +168,19 @@ impl Journal {
 
     /// Adds a record. It survives a power cut only after [`Self::sync`].
     pub fn append(&mut self, record: &[u8]) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let header = record::header(record).ok_or(WriteJournal::TooLong { bytes: record.len() })?;
         let written = self.log.write_all(&header).and_then(|()| self.log.write_all(record));
-        self.settle("append to", written)?;
+        self.health.settle("append to", written)?;
         self.log_bytes += (header.len() + record.len()) as u64;
         Ok(())
     }
 
     /// Makes all appended records durable: when this returns, no power cut loses them.
     pub fn sync(&mut self) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let synced = self.log.flush().and_then(|()| self.log.get_ref().sync_data());
-        self.settle("sync", synced)
+        self.health.settle("sync", synced)
     }
 
     /// Replaces everything by `state`, which is what the snapshot and the records together say:
@@ -191,7 +191,7 @@ impl Journal {
         let current = snapshot_path(&self.folder);
         if self.generation > 0 {
             let bytes = std::fs::read(&current)
-                .map_err(|source| self.log_error("read the snapshot of", source))?;
+                .map_err(|source| self.health.error("read the snapshot of", source))?;
             file::write_atomically(&old_snapshot_path(&self.folder), &bytes, MODE)
                 .map_err(WriteJournal::Snapshot)?;
         }
@@ -201,7 +201,7 @@ impl Journal {
     /// As [`Self::snapshot`], but `state` is what counts whatever the journal says: nothing of
     /// before is kept.
     pub fn start_over(&mut self, state: &[u8]) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let old_log = log_path(&self.folder, self.generation);
         self.replace(state)?;
         for path in [old_snapshot_path(&self.folder), old_log] {
@@ -216,10 +216,10 @@ impl Journal {
             encode_snapshot(next, state).ok_or(WriteJournal::TooLong { bytes: state.len() })?;
         // The new log first: once the snapshot is in place every append must go there.
         let path = log_path(&self.folder, next);
-        let log = open_log(&path, 0).map_err(|source| self.log_error("create", source))?;
+        let log = open_log(&path, 0).map_err(|source| self.health.error("create", source))?;
         if let Err(error) = file::write_atomically(&snapshot_path(&self.folder), &bytes, MODE) {
             // Whether the rename took place is unknown: appending to either log may be wrong.
-            self.broken = true;
+            self.health.is_lost();
             return Err(WriteJournal::Snapshot(error));
         }
         // Records that are not flushed belong to the old log, which the snapshot replaces.
@@ -235,24 +235,6 @@ impl Journal {
     /// it grows too long.
     pub fn log_bytes(&self) -> u64 {
         self.log_bytes
-    }
-
-    fn check(&self) -> Result<(), WriteJournal> {
-        if self.broken {
-            return Err(WriteJournal::Broken { folder: self.folder.clone() });
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, action: &'static str, done: io::Result<()>) -> Result<(), WriteJournal> {
-        done.map_err(|source| {
-            self.broken = true;
-            self.log_error(action, source)
-        })
-    }
-
-    fn log_error(&self, action: &'static str, source: io::Error) -> WriteJournal {
-        WriteJournal::Log { action, folder: self.folder.clone(), source }
     }
 }
 

@@ -11,6 +11,7 @@
 //! snapshot replaced is kept until the next one, and it is made again from that when it is damaged;
 //! damage is told to the owner ([`Damage`]), never passed over.
 
+mod health;
 mod journal;
 mod queue;
 mod record;

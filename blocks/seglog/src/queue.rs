@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use marram_os::file;
 use tracing::warn;
 
+use crate::health::Health;
 use crate::journal::{OpenJournal, WriteJournal, failed, take_lock};
 use crate::record;
 
@@ -35,7 +36,7 @@ pub struct Queue {
     places: BTreeMap<u64, u64>,
     writer: BufWriter<File>,
     written: u64,
-    broken: bool,
+    health: Health,
     _lock: File,
 }
 
@@ -78,9 +79,8 @@ impl Queue {
         let next = numbers.last().map_or(0, |last| last + 1);
         let writer = create_segment(folder, next)?;
         segments.push_back(Segment { number: next, items: BTreeSet::new() });
-        let folder = folder.to_owned();
-        let mut queue =
-            Self { folder, segments, places, writer, written: 0, broken: false, _lock: lock };
+        let (health, folder) = (Health::of(folder), folder.to_owned());
+        let mut queue = Self { folder, segments, places, writer, written: 0, health, _lock: lock };
         queue.delete_empty();
         let items = items.into_iter().map(|(id, payload)| QueuedItem { id, payload }).collect();
         Ok((queue, items))
@@ -103,6 +103,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether an item was added and not removed.
+    pub fn contains(&self, id: u64) -> bool {
+        self.places.contains_key(&id)
+    }
+
     /// Removes an item; one that is not there is none.
     pub fn remove(&mut self, id: u64) -> Result<(), WriteJournal> {
         let Some(number) = self.places.remove(&id) else { return Ok(()) };
@@ -119,23 +124,23 @@ impl Queue {
 
     /// Makes everything durable that was added before.
     pub fn sync(&mut self) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let synced = self.writer.flush().and_then(|()| self.writer.get_ref().sync_data());
-        self.settle("sync", synced)
+        self.health.settle("sync", synced)
     }
 
     /// Hands everything to the operating system, where it survives the end of this process.
     pub fn flush(&mut self) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let flushed = self.writer.flush();
-        self.settle("write", flushed)
+        self.health.settle("write", flushed)
     }
 
     fn append(&mut self, entry: &[u8]) -> Result<(), WriteJournal> {
-        self.check()?;
+        self.health.check()?;
         let header = record::header(entry).ok_or(WriteJournal::TooLong { bytes: entry.len() })?;
         let written = self.writer.write_all(&header).and_then(|()| self.writer.write_all(entry));
-        self.settle("append to", written)?;
+        self.health.settle("append to", written)?;
         self.written += (header.len() + entry.len()) as u64;
         Ok(())
     }
@@ -145,8 +150,8 @@ impl Queue {
         let number = self.segments.back().map_or(0, |last| last.number + 1);
         match create_segment(&self.folder, number) {
             Ok(writer) => self.writer = writer,
-            Err(OpenJournal::Io { source, .. }) => return self.settle("begin", Err(source)),
-            Err(error) => return self.settle("begin", Err(io::Error::other(error))),
+            Err(OpenJournal::Io { source, .. }) => return self.health.settle("begin", Err(source)),
+            Err(error) => return self.health.settle("begin", Err(io::Error::other(error))),
         }
         self.segments.push_back(Segment { number, items: BTreeSet::new() });
         self.written = 0;
@@ -163,20 +168,6 @@ impl Queue {
                 warn!(segment = %path.display(), %error, "an empty segment stays until the next start");
             }
         }
-    }
-
-    fn check(&self) -> Result<(), WriteJournal> {
-        if self.broken {
-            return Err(WriteJournal::Broken { folder: self.folder.clone() });
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, action: &'static str, done: io::Result<()>) -> Result<(), WriteJournal> {
-        done.map_err(|source| {
-            self.broken = true;
-            WriteJournal::Log { action, folder: self.folder.clone(), source }
-        })
     }
 }
 

@@ -187,7 +187,11 @@ impl CloudLink {
             tokio::spawn(worker::run(Arc::clone(&shared), work_out)),
             tokio::spawn(components::send_spooled(Arc::clone(&shared))),
         ];
-        tasks.extend(disk.zip(queue).map(|(disk, queue)| tokio::spawn(disk.write(queue))));
+        if let Some((disk, queue)) = disk.zip(queue) {
+            let (folder, spool) = (queue_folder(&parts.spool_folder), Arc::clone(&shared));
+            let waiting = move || spool.spool().unsettled();
+            tasks.push(tokio::spawn(disk.write(folder, queue, waiting)));
+        }
         let tasks = Arc::new(Tasks(tasks, Arc::clone(&shared)));
         (Self { shared, _tasks: tasks }, events_out)
     }
@@ -268,10 +272,14 @@ pub fn mqtt_options(settings: &CloudSettings, tls: Option<Arc<rustls::ClientConf
     }
 }
 
+fn queue_folder(spool_folder: &Path) -> PathBuf {
+    spool_folder.join("queue")
+}
+
 /// Without its folder the spool is in memory, as in Greengrass: a device that can talk is worth
 /// more than one that cannot start.
 fn open_disk(folder: &Path) -> Option<OpenedDisk> {
-    match Disk::open(&folder.join("queue")) {
+    match Disk::open(&queue_folder(folder)) {
         Ok(opened) => Some(opened),
         Err(error) => {
             tracing::error!(error = %Chain(&error), "messages wait in memory, and not on the disk");

@@ -128,6 +128,14 @@ impl Spool {
         Ok((id, dropped))
     }
 
+    /// All messages that are not settled, in the order of their numbers.
+    pub(crate) fn unsettled(&self) -> Vec<Spooled> {
+        let sent = self.sent.values().chain(self.unanswered.values());
+        let mut all: Vec<Spooled> = sent.chain(&self.waiting).cloned().collect();
+        all.sort_unstable_by_key(|spooled| spooled.id);
+        all
+    }
+
     /// Whether a message is to be found out that makes the server end the connection: it is sent
     /// with no other on its way, and on a connection that has proven to hold without it.
     pub(crate) fn has_suspects(&self) -> bool {

@@ -149,7 +149,7 @@ impl Shared {
         }
     }
 
-    fn spool(&self) -> MutexGuard<'_, Spool> {
+    pub(super) fn spool(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -4,9 +4,14 @@
 //! Additions and removals are handed over in order and written by one task, as many at once as
 //! have gathered meanwhile: one sync for all of them. A component is answered when its message is
 //! synced.
+//!
+//! After a failed write messages wait in memory only. The folder is tried again every
+//! [`RETRY_PAUSE`], and then holds again what waits, no more and no less.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use marram_mqtt::{Publish, PublishProperties, QoS};
@@ -14,9 +19,22 @@ use marram_seglog::{OpenJournal, Queue, WriteJournal};
 use marram_telemetry::Chain;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
-use tracing::{error, warn};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
 
 use super::Spooled;
+
+/// Between two attempts to use a folder again that could not be written.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why the folder is not in use again.
+#[derive(Debug, thiserror::Error)]
+enum UseAgain {
+    #[error("the spool's folder could not be opened")]
+    Open(#[from] OpenJournal),
+    #[error("the spool's folder could not be written")]
+    Write(#[from] WriteJournal),
+}
 
 /// What the writer has still to do. The spool bounds what can be added, and with it this.
 #[derive(Debug)]
@@ -73,9 +91,14 @@ impl Disk {
         self.changed.notify_one();
     }
 
-    /// Writes what is handed over until it is dropped.
-    pub(crate) async fn write(self, mut queue: Queue) {
-        let mut fails = false;
+    /// Writes what is handed over until it is dropped. `waiting` gives all messages that are to be
+    /// kept, for when the folder is used again.
+    pub(crate) async fn write(
+        self,
+        folder: PathBuf,
+        mut queue: Queue,
+        waiting: impl Fn() -> Vec<Spooled>,
+    ) {
         loop {
             self.changed.notified().await;
             let changes = std::mem::take(&mut *self.lock());
@@ -84,15 +107,42 @@ impl Disk {
                 (queue, written)
             });
             let Ok((back, written)) = written.await else { return };
-            queue = back;
-            let failed_before = std::mem::replace(&mut fails, written.is_err());
-            if let Err(error) = written
-                && !failed_before
-            {
-                warn!(
-                    error = %Chain(&error),
-                    "the spool's folder cannot be written: messages wait in memory only"
-                );
+            queue = match written {
+                Ok(()) => back,
+                Err(error) => {
+                    warn!(
+                        error = %Chain(&error),
+                        "the spool's folder cannot be written: messages wait in memory only"
+                    );
+                    drop(back);
+                    self.until_used_again(&folder, &waiting).await
+                }
+            };
+        }
+    }
+
+    /// Tries until the folder holds what waits. What is handed over meanwhile is only heard.
+    async fn until_used_again(&self, folder: &Path, waiting: &impl Fn() -> Vec<Spooled>) -> Queue {
+        let mut pause = std::pin::pin!(sleep(RETRY_PAUSE));
+        loop {
+            tokio::select! {
+                () = pause.as_mut() => pause.set(sleep(RETRY_PAUSE)),
+                // In memory; the component is answered.
+                () = self.changed.notified() => {
+                    self.lock().clear();
+                    continue;
+                }
+            }
+            // Before the messages: a change that comes in between is in them, or comes again.
+            self.lock().clear();
+            let (folder, waiting) = (folder.to_owned(), waiting());
+            match tokio::task::spawn_blocking(move || use_again(&folder, &waiting)).await {
+                Ok(Ok(queue)) => {
+                    info!("the spool's folder can be written again");
+                    return queue;
+                }
+                Ok(Err(error)) => tracing::debug!(error = %Chain(&error), "not yet"),
+                Err(error) => warn!(%error, "trying the spool's folder again ended badly"),
             }
         }
     }
@@ -107,7 +157,10 @@ fn carry_out(queue: &mut Queue, changes: Vec<Change>) -> Result<(), WriteJournal
     for change in changes {
         match change {
             Change::Add(spooled, safe) => {
-                queue.add(spooled.id, &encode(&spooled))?;
+                // One that came while the folder was opened again may be there already.
+                if !queue.contains(spooled.id) {
+                    queue.add(spooled.id, &encode(&spooled))?;
+                }
                 added.push(safe);
             }
             Change::Remove(id) => queue.remove(id)?,
@@ -122,6 +175,22 @@ fn carry_out(queue: &mut Queue, changes: Vec<Change>) -> Result<(), WriteJournal
         let _ = safe.send(());
     }
     Ok(())
+}
+
+/// Opens the folder and makes its content what waits.
+fn use_again(folder: &Path, waiting: &[Spooled]) -> Result<Queue, UseAgain> {
+    let (mut queue, items) = Queue::open(folder)?;
+    let ids: BTreeSet<u64> = waiting.iter().map(|spooled| spooled.id).collect();
+    for item in items.iter().filter(|item| !ids.contains(&item.id)) {
+        queue.remove(item.id)?;
+    }
+    for spooled in waiting {
+        if !queue.contains(spooled.id) {
+            queue.add(spooled.id, &encode(spooled))?;
+        }
+    }
+    queue.sync()?;
+    Ok(queue)
 }
 
 /// All of a message but its payload.
