@@ -51,7 +51,8 @@ pub struct ComponentUpdate<'a> {
     pub key_path: &'a [String],
     /// What is merged there.
     pub value: &'a Map<String, Value>,
-    /// Milliseconds since the epoch. Zero and less mean now: the C SDK sends 0 for "no timestamp".
+    /// Milliseconds since the epoch. Zero and less mean now, whatever is there: the C SDK sends 0
+    /// for "no timestamp".
     pub timestamp: i64,
     /// The time, in milliseconds since the epoch.
     pub now: i64,
@@ -71,8 +72,14 @@ impl ComponentUpdate<'_> {
     /// Writes into `configuration` whatever is not newer there, then says whether something was.
     pub(crate) fn write(&self, configuration: &mut Arc<Node>) -> Result<(), UpdateConfiguration> {
         self.check_path(configuration)?;
-        let timestamp = if self.timestamp <= 0 { self.now } else { self.timestamp };
-        let exists = configuration.find(self.key_path).is_some();
+        let present = configuration.find(self.key_path);
+        let exists = present.is_some();
+        let timestamp = match self.timestamp {
+            // Without a timestamp there is nothing to be outdated by: not by an update that took
+            // its time later and its turn earlier, nor by a clock that was set back.
+            ..=0 => present.and_then(Node::modified).map_or(self.now, |at| at.max(self.now)),
+            given => given,
+        };
         let merged_at = if exists { timestamp } else { self.now };
         let target = tree::open(configuration, self.key_path);
         let origin = Arc::new(Origin::Component { name: self.component.to_owned() });

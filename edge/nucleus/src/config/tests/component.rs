@@ -76,6 +76,16 @@ fn ipc_4_4_timestamp_of_zero_means_now() {
 }
 
 #[test]
+fn c41_an_update_without_a_timestamp_is_never_outdated() {
+    let fixture = with(json!({"a": 1, "b": 1}));
+    // Took its time first, and its turn second; or the clock was set back in between.
+    update(&fixture, &[], json!({"a": 2}), NOW + 5).unwrap();
+    update(&fixture, &[], json!({"a": 3}), 0).unwrap();
+    assert_eq!(configuration(&fixture), json!({"a": 3, "b": 1}));
+    assert_eq!(modified(&fixture, "a"), NOW + 5);
+}
+
+#[test]
 fn ipc_4_4_missing_target_is_made_now_whatever_the_timestamp() {
     let fixture = with(json!({"a": 1}));
     update(&fixture, &["x", "y"], json!({"z": 1}), 5).unwrap();
