@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod cell;
+mod clock;
 mod components;
 mod deployments;
 mod devices;
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Deployments; with an id, what that one brings and how far it is
     #[command(visible_alias = "deployment")]
     Deployments(deployments::Arguments),
+    /// The time in a cloud, and moving it where it is virtual
+    #[command(subcommand)]
+    Clock(clock::Command),
 }
 
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -46,5 +50,6 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Devices(arguments) => exit::of(devices::run(&arguments)),
         Command::Components(arguments) => exit::of(components::run(&arguments)),
         Command::Deployments(arguments) => exit::of(deployments::run(&arguments)),
+        Command::Clock(command) => exit::of(clock::run(&command)),
     }
 }

@@ -1,6 +1,9 @@
 //! `marram cloud deployments`: all deployments, one of them, or why it does what it does.
 
+mod explain;
+
 use anyhow::{Context, Result};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::access::{Access, BY_TOKEN, CloudClient};
@@ -11,9 +14,27 @@ use crate::table::Table;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  marram cloud deployments --ready-file cloud.json --target thinggroup/line1\n           \
-                        marram cloud deployments DEPLOYMENT-ID --ready-file cloud.json"
+                        marram cloud deployments DEPLOYMENT-ID --ready-file cloud.json\n           \
+                        marram cloud deployments explain DEPLOYMENT-ID --ready-file cloud.json",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
 )]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    look: Look,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What a deployment would change on each of its devices: versions and why they are chosen,
+    /// which group brings what, and conflicts with all who require
+    Explain(explain::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct Look {
     /// Show this deployment: its components, and how far its devices are
     #[arg(value_name = "ID")]
     id: Option<String>,
@@ -29,8 +50,9 @@ pub(crate) struct Arguments {
     /// All revisions, not only the latest of each target
     #[arg(long, conflicts_with = "id")]
     all: bool,
+    /// Absent only where a subcommand has its own.
     #[command(flatten)]
-    access: Access,
+    access: Option<Access>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -55,14 +77,18 @@ impl Status {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let cloud = arguments.access.open()?;
-    match &arguments.id {
+    if let Some(Command::Explain(arguments)) = &arguments.command {
+        return explain::run(arguments);
+    }
+    let look = &arguments.look;
+    let cloud = look.access.as_ref().context("--ready-file: name the cloud's")?.open()?;
+    match &look.id {
         Some(id) => show(&cloud, id),
-        None => list(&cloud, arguments),
+        None => list(&cloud, look),
     }
 }
 
-fn list(cloud: &CloudClient, arguments: &Arguments) -> Result<()> {
+fn list(cloud: &CloudClient, arguments: &Look) -> Result<()> {
     let history = if arguments.all { "ALL" } else { "LATEST_ONLY" };
     let mut path = format!("/greengrass/v2/deployments?historyFilter={history}");
     let group = arguments.group.as_ref().map(|group| format!("thinggroup/{group}"));

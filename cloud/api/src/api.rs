@@ -8,7 +8,7 @@ use std::time::Duration;
 use marram_blobs::{Blobs, s3};
 use marram_fleet::{ARTIFACT_BUCKET, Fleet};
 use marram_http::server::{Server, Settings};
-use marram_os::clock::SharedClock;
+use marram_os::clock::{Clock, ManualClock, SharedClock};
 use marram_registry::Registry;
 use tokio::net::TcpListener;
 
@@ -31,6 +31,8 @@ pub struct Parts {
     pub backups: Arc<dyn Backups>,
     /// Against which signatures are judged.
     pub clock: SharedClock,
+    /// The clock that all else goes by, if it is one that stands until it is moved.
+    pub virtual_clock: Option<ManualClock>,
     /// Our own host names, without port; `<bucket>.<host>` is then a bucket of S3.
     pub hosts: Vec<String>,
 }
@@ -44,6 +46,14 @@ pub(crate) struct Services {
     pub(crate) topics: Arc<dyn Topics>,
     pub(crate) backups: Arc<dyn Backups>,
     pub(crate) clock: SharedClock,
+    pub(crate) virtual_clock: Option<ManualClock>,
+}
+
+impl Services {
+    /// How far the time in the cloud is ahead of that which signatures are judged by.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.virtual_clock.as_ref().map_or(0, |clock| clock.now_ms() - self.clock.now_ms())
+    }
 }
 
 /// The running control plane. Dropping it closes all connections at once.
@@ -78,6 +88,7 @@ impl Api {
             topics: parts.topics,
             backups: parts.backups,
             clock: parts.clock,
+            virtual_clock: parts.virtual_clock,
         });
         let server = Server::start(listener, tls, Settings::default(), move |request, peer| {
             let services = Arc::clone(&services);

@@ -19,7 +19,7 @@ use crate::audit::Record;
 use crate::bind::unknown_operation;
 use crate::caller::{Caller, Claimed, presumed_family, read_claim};
 use crate::envelope::{About, Answer, refuse};
-use crate::{backup, greengrass, iot, iot_data, sts};
+use crate::{greengrass, iot, iot_data, own, sts};
 
 /// The longest body of a call other than S3's; AWS's own is 1 MiB and less.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
@@ -47,8 +47,8 @@ pub(crate) async fn answer(services: &Services, request: Request, source: Socket
         Ok(claim) if service == "s3" => {
             Box::pin(answer_s3(services, parts, body, claim, about, source)).await
         }
-        Ok(claim) if service == backup::SERVICE => {
-            Box::pin(backup::answer(services, &parts, body, claim, about, source)).await
+        Ok(claim) if service == own::SERVICE => {
+            Box::pin(own::answer(services, &parts, body, claim, about, source)).await
         }
         Ok(claim) => Box::pin(answer_other(services, &parts, body, claim, about, source)).await,
         Err(error) => Err(error),

@@ -33,10 +33,14 @@ impl<'r> Claimed<'r> {
         claim: Claim,
     ) -> Result<Self, ApiError> {
         let key = services.registry.principal_for_access_key(&claim.access_key_id).await?;
-        let Some(key) = key else {
+        let Some(mut key) = key else {
             let unknown = Rejection::UnknownAccessKey(claim.access_key_id);
             return Err(unknown.to_api_error(Family::of(&claim.scope.service)));
         };
+        if let Some(session) = &mut key.session {
+            // It expires by the cloud's time.
+            session.expires_at_ms -= services.ahead_ms();
+        }
         Ok(Self { headers: text_headers(parts), parts, claim, key })
     }
 

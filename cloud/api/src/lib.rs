@@ -16,10 +16,12 @@ mod backup;
 mod bind;
 mod call;
 mod caller;
+mod clock;
 mod envelope;
 mod greengrass;
 mod iot;
 mod iot_data;
+mod own;
 mod sts;
 
 pub use api::{Api, Parts};

@@ -140,12 +140,12 @@ async fn desire(
         })
 }
 
-async fn find(reader: &mut Reader, id: &str) -> Result<DeploymentRow, ApiError> {
+pub(crate) async fn find(reader: &mut Reader, id: &str) -> Result<DeploymentRow, ApiError> {
     let row = reader.deployment(id).await?.filter(|row| !row.is_deleted);
     row.ok_or_else(|| ApiError::not_found("deployment", id))
 }
 
-fn target_of(row: &DeploymentRow) -> Result<Target, ApiError> {
+pub(crate) fn target_of(row: &DeploymentRow) -> Result<Target, ApiError> {
     Target::parse_arn(&row.target_arn).map_err(|error| damaged(row, &error.to_string()))
 }
 
@@ -175,7 +175,7 @@ fn listed(row: DeploymentRow) -> Result<Deployment, ApiError> {
     })
 }
 
-fn damaged(row: &DeploymentRow, what: &str) -> ApiError {
+pub(crate) fn damaged(row: &DeploymentRow, what: &str) -> ApiError {
     ApiError::internal(format!("deployment {} is damaged: {what}", row.id))
 }
 

@@ -11,6 +11,7 @@ mod components;
 mod core_devices;
 mod deployments;
 mod effective;
+pub mod explain;
 mod fleet;
 pub mod job_execution;
 mod jobs;

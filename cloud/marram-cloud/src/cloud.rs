@@ -11,7 +11,7 @@ use marram_api::Api;
 use marram_blobs::{Blobs, Limits, OpenBlobs};
 use marram_fleet::{ArtifactUrls, Fleet, OpenFleet};
 use marram_gateway::{Gateway, Listeners, StartGateway};
-use marram_os::clock::{SharedClock, SystemClock};
+use marram_os::clock::{ManualClock, SharedClock, SystemClock};
 use marram_os::file::{WriteFile, create_dir_all_mode};
 use marram_registry::{Endpoints, OpenRegistry, Registry, RegistrySettings};
 use marram_store::{Database, OpenStore, Store};
@@ -50,6 +50,8 @@ pub struct Settings {
     pub device_port: u16,
     /// The time.
     pub clock: SharedClock,
+    /// A clock that all but signatures and TLS go by, and that an operation of the API moves.
+    pub virtual_clock: Option<ManualClock>,
 }
 
 impl Settings {
@@ -63,7 +65,13 @@ impl Settings {
             mqtt_port: 0,
             device_port: 0,
             clock: SystemClock::shared(),
+            virtual_clock: None,
         }
+    }
+
+    /// The time in the cloud.
+    fn time(&self) -> SharedClock {
+        self.virtual_clock.as_ref().map_or_else(|| Arc::clone(&self.clock), ManualClock::shared)
     }
 }
 
@@ -91,6 +99,12 @@ impl fmt::Display for Port {
 /// Why a cloud could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartCloud {
+    /// Whoever reaches the cloud would live in its time.
+    #[error(
+        "--listen {0}: a cloud with `--clock virtual` is for tests and listens on loopback only: \
+         use 127.0.0.1 or ::1"
+    )]
+    VirtualClock(IpAddr),
     /// The data directory cannot be used.
     #[error("--data {}: not a usable directory", path.display())]
     Data {
@@ -153,7 +167,8 @@ impl StartCloud {
     /// Whether the settings are at fault.
     pub fn is_bad_configuration(&self) -> bool {
         match self {
-            Self::Data { .. }
+            Self::VirtualClock(_)
+            | Self::Data { .. }
             | Self::Store(
                 OpenStore::Path(_)
                 | OpenStore::Credentials { .. }
@@ -183,6 +198,9 @@ impl Cloud {
     /// # Errors
     /// See [`StartCloud`]; nothing keeps running.
     pub async fn start(settings: Settings) -> Result<Self, StartCloud> {
+        if settings.virtual_clock.is_some() && !settings.listen.is_loopback() {
+            return Err(StartCloud::VirtualClock(settings.listen));
+        }
         let data = settings.data.clone();
         let folder = |path: &Path| {
             create_dir_all_mode(path, 0o700)
@@ -193,7 +211,7 @@ impl Cloud {
         backup::sweep(&data);
         let store = Store::open(settings.database.clone()).await?;
         let authority = Arc::new(Authority::open(&data.join("ca"))?);
-        let clock = settings.clock.clone();
+        let clock = settings.time();
         let registry = Registry::open(RegistrySettings {
             store: store.clone(),
             authority: Arc::clone(&authority),
@@ -303,6 +321,7 @@ impl Opened {
         self.fleet.set_artifact_urls(ArtifactUrls {
             endpoint: ready.endpoint_url.clone(),
             credentials: self.registry.system_key().clone(),
+            clock: self.settings.clock.clone(),
         });
     }
 
@@ -322,10 +341,11 @@ impl Opened {
                 store: self.store.clone(),
                 blobs: self.blobs.clone(),
                 account: self.registry.account().clone(),
-                clock: self.settings.clock.clone(),
+                clock: self.settings.time(),
                 data: self.settings.data.clone(),
             }),
             clock: self.settings.clock.clone(),
+            virtual_clock: self.settings.virtual_clock.clone(),
             hosts: names(self.settings.listen),
         };
         Api::start(listener, Some(tls), parts).map_err(StartCloud::Api)

@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     LogLevel(#[from] InitTelemetry),
     #[error("--ready-file")]
     ReadyFile(#[source] WriteFile),
+    #[error("--ephemeral: cannot make a temporary folder; set TMPDIR to one that can be written")]
+    Ephemeral(#[source] WriteFile),
     #[error(transparent)]
     Store(#[from] ChooseStore),
     #[error(transparent)]
@@ -40,7 +42,7 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::LogLevel(_) | Self::ReadyFile(_) | Self::Store(_) => USAGE,
+            Self::LogLevel(_) | Self::ReadyFile(_) | Self::Ephemeral(_) | Self::Store(_) => USAGE,
             Self::Start(start) if start.is_bad_configuration() => USAGE,
             Self::Start(start) if start.is_unavailable() => UNAVAILABLE,
             _ => 1,

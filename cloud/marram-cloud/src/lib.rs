@@ -10,6 +10,7 @@
 mod arguments;
 mod backup;
 mod cloud;
+mod ephemeral;
 mod failure;
 mod membership;
 mod ready;
@@ -19,7 +20,7 @@ mod topics;
 
 use std::process::ExitCode;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, ClockKind};
 pub use backup::archive::ReadArchive;
 pub use backup::restore::{RestoreCloud, Restored, restore};
 pub use cloud::{Cloud, Port, Settings, StartCloud};
@@ -44,7 +45,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let stop = tokio::spawn(marram_os::signal::termination());
     marram_telemetry::init(&arguments.log_level, Target::Stderr)?;
-    let cloud = Cloud::start(arguments.settings()?).await?;
+    // Held to the end: the folder goes after all that is in it was closed.
+    let (settings, _ephemeral) = arguments.settings()?;
+    let cloud = Cloud::start(settings).await?;
     if let Some(path) = &arguments.ready_file {
         cloud.ready().write(path).map_err(Failure::ReadyFile)?;
     }

@@ -8,15 +8,39 @@ use crate::store::{Reader, Tx};
 // `$1` is the group, `$2` the thing to go on after, `$3` the limit.
 const DIRECT: &str = "SELECT thing_name FROM memberships \
      WHERE group_name = $1 AND thing_name > $2 ORDER BY thing_name LIMIT $3";
-const RECURSIVE: &str = "WITH RECURSIVE here (group_name) AS ( \
-       SELECT group_name FROM thing_groups WHERE group_name = $1 \
-       UNION ALL SELECT g.group_name FROM thing_groups g \
-         JOIN here h ON g.parent_name = h.group_name) \
-     SELECT DISTINCT m.thing_name FROM memberships m \
+/// A statement over `here`, the group `$1` and all groups below it.
+macro_rules! here_and_below {
+    ($statement:literal) => {
+        concat!(
+            "WITH RECURSIVE here (group_name) AS ( \
+               SELECT group_name FROM thing_groups WHERE group_name = $1 \
+               UNION ALL SELECT g.group_name FROM thing_groups g \
+                 JOIN here h ON g.parent_name = h.group_name) ",
+            $statement
+        )
+    };
+}
+
+const RECURSIVE: &str = here_and_below!(
+    "SELECT DISTINCT m.thing_name FROM memberships m \
        JOIN here h ON m.group_name = h.group_name \
-     WHERE m.thing_name > $2 ORDER BY m.thing_name LIMIT $3";
+     WHERE m.thing_name > $2 ORDER BY m.thing_name LIMIT $3"
+);
+const COUNT: &str = here_and_below!(
+    "SELECT COUNT(DISTINCT m.thing_name) AS members FROM memberships m \
+       JOIN here h ON m.group_name = h.group_name"
+);
 
 impl Reader {
+    /// How many things are in `group` and in the groups below it.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn count_members(&mut self, group: &str) -> Result<i64, StoreError> {
+        let row = sqlx::query(COUNT).bind(group).fetch_one(self.connection()).await?;
+        Ok(row.try_get("members")?)
+    }
+
     /// At most `limit` names of things in `group` (and, if `recursive`, in the groups below it)
     /// that sort after `after` (`""` for the first), by name.
     ///

@@ -92,6 +92,7 @@ impl Fixture {
             topics: Arc::clone(&published) as Arc<dyn Topics>,
             backups: Arc::new(NoBackups),
             clock: clock.shared(),
+            virtual_clock: None,
             hosts: Vec::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -10,6 +10,7 @@ use marram_aws::greengrassv2::{
 use marram_aws::route::percent_decode;
 use marram_aws::sigv4::{Credentials, Request, Signer, percent_encode};
 use marram_blobs::AccessBlob;
+use marram_os::clock::SharedClock;
 use marram_recipe::Recipe;
 use marram_store::ComponentArtifact;
 use uuid::Uuid;
@@ -31,6 +32,8 @@ pub struct ArtifactUrls {
     pub endpoint: String,
     /// The key that signs; it may read the service's bucket.
     pub credentials: Credentials,
+    /// The time that signatures are judged by.
+    pub clock: SharedClock,
 }
 
 impl fmt::Debug for ArtifactUrls {
@@ -165,7 +168,7 @@ impl Fleet {
             credentials: &urls.credentials,
             region: &self.inner.account.region,
             service: "s3",
-            now_ms: self.inner.now_ms(),
+            now_ms: urls.clock.now_ms(),
         };
         let request = Request { method: "GET", path: &path, query: "", headers: &[("host", host)] };
         let query = signer.presign(&request, URL_VALID_S);

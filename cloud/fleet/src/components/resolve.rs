@@ -46,10 +46,26 @@ impl Fleet {
         candidate: &ComponentCandidate,
         attributes: &Attributes,
     ) -> Result<ResolvedComponentVersion, ApiError> {
+        let found = self.find_version(reader, candidate, Some(attributes)).await?;
+        let found = found.map_err(|reason| unresolvable(candidate, &reason))?;
+        self.resolved(reader, found).await
+    }
+
+    /// The version that a device gets, or why there is none. Without attributes, which a device
+    /// has not told yet, any platform fits.
+    ///
+    /// # Errors
+    /// A range cannot be read, or the store refused.
+    pub(crate) async fn find_version(
+        &self,
+        reader: &mut Reader,
+        candidate: &ComponentCandidate,
+        attributes: Option<&Attributes>,
+    ) -> Result<Result<FoundVersion, String>, ApiError> {
         let requirements = requirements_of(candidate)?;
         let (scope, versions) = deployable_versions(reader, &candidate.component_name).await?;
         if versions.is_empty() {
-            return Err(unresolvable(candidate, "there is no such component in this account"));
+            return Ok(Err("there is no such component in this account".to_owned()));
         }
         let usable: Vec<_> = versions
             .into_iter()
@@ -58,34 +74,33 @@ impl Fleet {
             .collect();
         if usable.is_empty() {
             let reason = format!("no usable version for the requirements {}", texts(candidate));
-            return Err(unresolvable(candidate, &reason));
+            return Ok(Err(reason));
         }
-        let Some((version, row, recipe)) = choose(usable, candidate, attributes)? else {
-            let reason = format!(
-                "what satisfies {} doesn't claim platform compatibility with {attributes:?}",
-                texts(candidate)
-            );
-            return Err(unresolvable(candidate, &reason));
-        };
-        self.resolved(reader, scope, &version, &row, recipe).await
+        Ok(choose(usable, candidate, attributes)?
+            .map(|(version, row, recipe)| FoundVersion { scope, version, row, recipe })
+            .ok_or_else(|| {
+                format!(
+                    "what satisfies {} doesn't claim platform compatibility with {:?}",
+                    texts(candidate),
+                    attributes.cloned().unwrap_or_default()
+                )
+            }))
     }
 
     async fn resolved(
         &self,
         reader: &mut Reader,
-        scope: &str,
-        version: &Version,
-        row: &ComponentVersion,
-        mut recipe: Recipe,
+        found: FoundVersion,
     ) -> Result<ResolvedComponentVersion, ApiError> {
+        let FoundVersion { scope, version, row, mut recipe } = found;
         if scope == PRIVATE {
             let artifacts = reader.component_artifacts(&row.name, &row.version).await?;
             rewrite_uris(&mut recipe, &artifacts);
         }
         Ok(ResolvedComponentVersion {
-            arn: self.owner(scope).component_version(&recipe.component_name, version),
-            component_name: row.name.clone(),
-            component_version: row.version.clone(),
+            arn: self.owner(scope).component_version(&recipe.component_name, &version),
+            component_name: row.name,
+            component_version: row.version,
             recipe: STANDARD.encode(recipe.to_json_string()),
             vendor_guidance: Some("ACTIVE".to_owned()),
             message: None,
@@ -138,13 +153,23 @@ fn is_update_of_nucleus(row: &ComponentVersion, candidate: &ComponentCandidate) 
         && candidate.component_version.as_ref() != Some(&row.version)
 }
 
+/// A version that a device gets.
+#[derive(Debug)]
+pub(crate) struct FoundVersion {
+    scope: &'static str,
+    version: Version,
+    row: ComponentVersion,
+    /// Its recipe, as its author wrote it.
+    pub(crate) recipe: Recipe,
+}
+
 type Chosen = (Version, ComponentVersion, Recipe);
 
 /// The version that the device has, or else the highest, of those for its platform.
 fn choose(
     usable: Vec<(Version, ComponentVersion)>,
     candidate: &ComponentCandidate,
-    attributes: &Attributes,
+    attributes: Option<&Attributes>,
 ) -> Result<Option<Chosen>, ApiError> {
     let had = candidate.component_version.as_deref();
     let mut highest = None;
@@ -154,7 +179,8 @@ fn choose(
             continue;
         }
         let recipe = recipe_of(&row)?;
-        if recipe.manifests.iter().any(|manifest| is_for(manifest, attributes)) {
+        let fits = |manifest| attributes.is_none_or(|attributes| is_for(manifest, attributes));
+        if recipe.manifests.iter().any(fits) {
             let chosen = (version, row, recipe);
             if is_had {
                 return Ok(Some(chosen));

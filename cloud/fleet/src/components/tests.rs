@@ -160,7 +160,11 @@ async fn a30_devices_get_the_services_copy_by_a_presigned_url() {
         secret_access_key: "secret".into(),
         session_token: None,
     };
-    t.fleet.set_artifact_urls(ArtifactUrls { endpoint: "https://h:1".into(), credentials });
+    t.fleet.set_artifact_urls(ArtifactUrls {
+        endpoint: "https://h:1".into(),
+        credentials,
+        clock: t.clock.shared(),
+    });
     for name in [name.as_str(), "dir/a.zip"] {
         let url = t.fleet.get_component_version_artifact(asked(name)).await.unwrap().pre_signed_url;
         let path = url.strip_prefix("https://h:1/").unwrap().split('?').next().unwrap();

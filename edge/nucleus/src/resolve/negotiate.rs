@@ -151,7 +151,7 @@ impl Negotiation<'_> {
             match resolver.next()? {
                 Next::Done(resolution) => return Ok(resolution),
                 Next::Query(query) => {
-                    let recipe = self.find(&query, resolver.running_nucleus.as_ref()).await?;
+                    let recipe = self.find(&query, resolver.running_nucleus()).await?;
                     resolver.answer(&query, Candidate::from(&recipe))?;
                 }
             }

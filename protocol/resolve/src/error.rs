@@ -66,7 +66,7 @@ fn path(components: &[ComponentName]) -> String {
 
 impl Resolve {
     /// No version was found, with the beginning of the sentence that says where.
-    pub(super) fn no_version(query: &Query, reason: impl Into<String>) -> Self {
+    pub fn no_version(query: &Query, reason: impl Into<String>) -> Self {
         let component = query.component.clone();
         Self::NoVersion { component, reason: reason.into(), requirements: query.to_string() }
     }
