@@ -21,7 +21,7 @@ use crate::iot_data::Topics;
 pub struct Parts {
     /// Serves `iot`, and knows all access keys.
     pub registry: Registry,
-    /// Serves `greengrass`, and the shadows of `iotdata`.
+    /// Serves `greengrass`, the jobs of `iot` and `iot-jobs-data`, and the shadows of `iotdata`.
     pub fleet: Fleet,
     /// Serves `s3`.
     pub blobs: Blobs,

@@ -19,7 +19,7 @@ use crate::audit::Record;
 use crate::bind::unknown_operation;
 use crate::caller::{Caller, Claimed, presumed_family, read_claim};
 use crate::envelope::{About, Answer, refuse};
-use crate::{greengrass, iot, iot_data, own, sts};
+use crate::{greengrass, iot, iot_data, iot_jobs_data, own, sts};
 
 /// The longest body of a call other than S3's; AWS's own is 1 MiB and less.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
@@ -121,6 +121,7 @@ async fn dispatch(
     match about.service {
         "greengrass" => greengrass::answer(&services.fleet, parts, &body).await,
         "iot" => iot::answer(&services.registry, &services.fleet, parts, &body).await,
+        "iot-jobs-data" => iot_jobs_data::answer(&services.fleet, parts, &body).await,
         "iotdata" => iot_data::answer(services, parts, body).await,
         "sts" => {
             let account = &services.registry.account().account_id;

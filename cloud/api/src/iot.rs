@@ -1,4 +1,4 @@
-//! The `iot` service: operations on the registry, and looking at the fleet's jobs.
+//! The `iot` service: operations on the registry, and on the fleet's jobs.
 
 use std::pin::Pin;
 
@@ -45,15 +45,21 @@ pub(crate) async fn answer(
     let r = registry;
     let running = match operation {
         O::AddThingToThingGroup => run(m, status, |q| r.add_thing_to_thing_group(q)),
+        O::AssociateTargetsWithJob => run(m, status, |q| fleet.associate_targets_with_job(q)),
         O::AttachPolicy => run(m, status, |q| r.attach_policy(q)),
         O::AttachThingPrincipal => run(m, status, |q| r.attach_thing_principal(q)),
+        O::CancelJob => run(m, status, |q| fleet.cancel_job(q)),
+        O::CancelJobExecution => run(m, status, |q| fleet.cancel_job_execution(q)),
         O::CreateCertificateFromCsr => run(m, status, |q| r.create_certificate_from_csr(q)),
+        O::CreateJob => run(m, status, |q| fleet.create_job(q)),
         O::CreateKeysAndCertificate => run(m, status, |q| r.create_keys_and_certificate(q)),
         O::CreatePolicy => run(m, status, |q| r.create_policy(q)),
         O::CreateRoleAlias => run(m, status, |q| r.create_role_alias(q)),
         O::CreateThing => run(m, status, |q| r.create_thing(q)),
         O::CreateThingGroup => run(m, status, |q| r.create_thing_group(q)),
         O::DeleteCertificate => run(m, status, |q| r.delete_certificate(q)),
+        O::DeleteJob => run(m, status, |q| fleet.delete_job(q)),
+        O::DeleteJobExecution => run(m, status, |q| fleet.delete_job_execution(q)),
         O::DeletePolicy => run(m, status, |q| r.delete_policy(q)),
         O::DeleteRoleAlias => run(m, status, |q| r.delete_role_alias(q)),
         O::DeleteThing => run(m, status, |q| r.delete_thing(q)),
@@ -67,10 +73,13 @@ pub(crate) async fn answer(
         O::DescribeThingGroup => run(m, status, |q| r.describe_thing_group(q)),
         O::DetachPolicy => run(m, status, |q| r.detach_policy(q)),
         O::DetachThingPrincipal => run(m, status, |q| r.detach_thing_principal(q)),
+        O::GetJobDocument => run(m, status, |q| fleet.get_job_document(q)),
         O::GetPolicy => run(m, status, |q| r.get_policy(q)),
         O::ListAttachedPolicies => run(m, status, |q| r.list_attached_policies(q)),
         O::ListCertificates => run(m, status, |q| r.list_certificates(q)),
+        O::ListJobExecutionsForJob => run(m, status, |q| fleet.list_job_executions_for_job(q)),
         O::ListJobExecutionsForThing => run(m, status, |q| fleet.list_job_executions_for_thing(q)),
+        O::ListJobs => run(m, status, |q| fleet.list_jobs(q)),
         O::ListPolicies => run(m, status, |q| r.list_policies(q)),
         O::ListPrincipalThings => run(m, status, |q| r.list_principal_things(q)),
         O::ListRoleAliases => run(m, status, |q| r.list_role_aliases(q)),
@@ -85,6 +94,7 @@ pub(crate) async fn answer(
         O::TagResource => run(m, status, |q| r.tag_resource(q)),
         O::UntagResource => run(m, status, |q| r.untag_resource(q)),
         O::UpdateCertificate => run(m, status, |q| r.update_certificate(q)),
+        O::UpdateJob => run(m, status, |q| fleet.update_job(q)),
         O::UpdateRoleAlias => run(m, status, |q| r.update_role_alias(q)),
         O::UpdateThing => run(m, status, |q| r.update_thing(q)),
         O::UpdateThingGroup => run(m, status, |q| r.update_thing_group(q)),

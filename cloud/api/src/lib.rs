@@ -21,6 +21,7 @@ mod envelope;
 mod greengrass;
 mod iot;
 mod iot_data;
+mod iot_jobs_data;
 mod own;
 mod sts;
 

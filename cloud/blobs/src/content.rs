@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf};
 
 use crate::{AccessBlob, Object};
 
@@ -38,6 +38,17 @@ impl Content {
             file.seek(start).await.map_err(AccessBlob::at(&self.path))?;
         }
         Ok(ContentBody { file, left: length })
+    }
+
+    /// The first bytes, at most `most` of them, of an object that is small.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn into_bytes(self, most: u64) -> Result<Vec<u8>, AccessBlob> {
+        let mut bytes = Vec::new();
+        let mut file = File::from_std(self.file).take(most);
+        file.read_to_end(&mut bytes).await.map_err(AccessBlob::at(&self.path))?;
+        Ok(bytes)
     }
 }
 

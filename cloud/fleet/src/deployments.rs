@@ -8,7 +8,6 @@
 
 mod create;
 mod document;
-mod job_configuration;
 mod list;
 mod validate;
 
@@ -24,6 +23,7 @@ use marram_store::{DeploymentRow, Reader};
 use serde_json::json;
 
 use crate::fleet::Fleet;
+use crate::jobs::job::Job;
 use crate::jobs::queue;
 use crate::shadows::{self, Origin};
 use crate::unit::Unit;
@@ -104,8 +104,8 @@ impl Fleet {
 /// Takes the deployment back from devices that have not begun it, or, if forced, from all that
 /// are not done.
 async fn withdraw(unit: &mut Unit, row: &DeploymentRow, force: bool) -> Result<(), ApiError> {
-    if let Some(job_id) = &row.job_id {
-        return queue::cancel_all(unit, row, job_id, force).await;
+    if row.job_id.is_some() {
+        return queue::cancel_all(unit, &Job::Deployment(row.clone()), force).await;
     }
     match target_of(row)? {
         // The device answers for the execution; a new revision overwrites the desired state.

@@ -3,6 +3,10 @@
 //! QUEUED and IN_PROGRESS are pending; everything else is final. The version counts every accepted
 //! change, so that a device and the cloud can tell whether they speak of the same state
 //! (device-cloud protocol, section 3; cloud API, section 5.6).
+//!
+//! Two timers can end an execution that is in progress: the job's own, which starts with the first
+//! IN_PROGRESS and never changes, and one that the device starts anew with each step and that
+//! never outlasts the job's (AWS IoT developer guide, "How job configurations work").
 
 use marram_model::jobs::{JobStatus, RejectCode, StatusDetails};
 
@@ -23,33 +27,94 @@ pub struct Execution {
     pub started_at_s: Option<i64>,
     /// When it last changed.
     pub updated_at_s: i64,
+    /// When the job's own timer ends it; set from the first IN_PROGRESS on.
+    pub limit_at_s: Option<i64>,
+    /// When the first of the two timers ends it.
+    pub times_out_at_s: Option<i64>,
+    /// The attempts that it was retried after.
+    pub attempts: Attempts,
+    /// Whether it was cancelled while it was in progress.
+    pub is_force_canceled: bool,
+}
+
+/// How many attempts of a thing at a job were retried, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// FAILED.
+    pub failed: i64,
+    /// TIMED_OUT.
+    pub timed_out: i64,
+}
+
+/// What a device does with its step timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepTimer {
+    /// Starts it, in place of one that runs.
+    Minutes(i64),
+    /// Stops it.
+    Off,
+}
+
+/// What a device reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The status it wants.
+    pub status: JobStatus,
+    /// Replace the stored details when given.
+    pub details: Option<StatusDetails>,
+    /// If given, must be the stored version.
+    pub expected_version: Option<i64>,
+    /// If given, must be the current number.
+    pub number: Option<i64>,
+    /// The step timer stays as it is when absent.
+    pub step: Option<StepTimer>,
+    /// How long the job lets an execution be in progress, in seconds.
+    pub limit_s: Option<i64>,
+}
+
+impl Report {
+    /// A status and nothing else.
+    pub fn of(status: JobStatus) -> Self {
+        Self {
+            status,
+            details: None,
+            expected_version: None,
+            number: None,
+            step: None,
+            limit_s: None,
+        }
+    }
+}
+
+/// How an execution is cancelled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Whether it is cancelled in progress too.
+    pub force: bool,
+    /// If given, must be the stored version.
+    pub expected_version: Option<i64>,
+    /// Replace the stored details when given.
+    pub details: Option<StatusDetails>,
 }
 
 /// What happens to an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The device reports.
-    Update {
-        /// The status it wants.
-        status: JobStatus,
-        /// Replace the stored details when given.
-        details: Option<StatusDetails>,
-        /// If given, must be the stored version.
-        expected_version: Option<i64>,
-        /// If given, must be the current number.
-        number: Option<i64>,
-    },
-    /// The job was cancelled; one in progress runs on unless forced.
-    Cancel {
-        /// Whether it is cancelled in progress too.
-        force: bool,
-    },
+    Update(Report),
+    /// The job, or this execution of it, was cancelled; one in progress runs on unless forced.
+    Cancel(Cancellation),
     /// The device left the job's target.
     Remove,
     /// The device was in progress for longer than it may be.
     TimeOut,
-    /// The job is to be done (again): a new execution begins.
+    /// The job is to be done (again): a new execution begins, and its attempts count from 0.
     Requeue {
+        /// When, in seconds since 1970.
+        queued_at_s: i64,
+    },
+    /// The attempt failed or timed out and is to be repeated: a new execution begins.
+    Retry {
         /// When, in seconds since 1970.
         queued_at_s: i64,
     },
@@ -112,6 +177,10 @@ impl Execution {
             queued_at_s,
             started_at_s: None,
             updated_at_s: queued_at_s,
+            limit_at_s: None,
+            times_out_at_s: None,
+            attempts: Attempts::default(),
+            is_force_canceled: false,
         }
     }
 
@@ -121,23 +190,14 @@ impl Execution {
     /// The event is not possible now; the execution stays as it is.
     pub fn after(&self, event: Event, now_s: i64) -> Result<Self, RefuseEvent> {
         match event {
-            Event::Update { status, details, expected_version, number } => {
-                self.check_number(number)?;
-                check_reportable(status)?;
-                self.check_transition(status, true)?;
-                self.check_version(expected_version)?;
-                let mut next = self.changed(status, now_s);
-                if let Some(details) = details {
-                    next.details = details;
-                }
-                if status == JobStatus::InProgress {
-                    next.started_at_s = next.started_at_s.or(Some(now_s));
-                }
-                Ok(next)
-            }
-            Event::Cancel { force } => {
+            Event::Update(report) => self.reported(report, now_s),
+            Event::Cancel(Cancellation { force, expected_version, details }) => {
                 self.check_transition(JobStatus::Canceled, force)?;
-                Ok(self.changed(JobStatus::Canceled, now_s))
+                self.check_version(expected_version)?;
+                let mut next = self.changed(JobStatus::Canceled, now_s);
+                next.is_force_canceled = self.status == JobStatus::InProgress;
+                next.details = details.unwrap_or(next.details);
+                Ok(next)
             }
             Event::Remove => {
                 self.check_transition(JobStatus::Removed, true)?;
@@ -156,6 +216,17 @@ impl Execution {
                 }
                 Ok(Self::queued(self.number + 1, queued_at_s))
             }
+            Event::Retry { queued_at_s } => {
+                let Attempts { failed, timed_out } = self.attempts;
+                let attempts = match self.status {
+                    JobStatus::Failed => Attempts { failed: failed + 1, timed_out },
+                    JobStatus::TimedOut => Attempts { failed, timed_out: timed_out + 1 },
+                    from => {
+                        return Err(RefuseEvent::Transition { from, to: JobStatus::Queued });
+                    }
+                };
+                Ok(Self { attempts, ..Self::queued(self.number + 1, queued_at_s) })
+            }
         }
     }
 
@@ -164,8 +235,41 @@ impl Execution {
         !self.status.is_terminal()
     }
 
+    fn reported(&self, report: Report, now_s: i64) -> Result<Self, RefuseEvent> {
+        self.check_number(report.number)?;
+        check_reportable(report.status)?;
+        self.check_transition(report.status, true)?;
+        self.check_version(report.expected_version)?;
+        let mut next = self.changed(report.status, now_s);
+        next.details = report.details.unwrap_or(next.details);
+        if report.status == JobStatus::InProgress {
+            if next.started_at_s.is_none() {
+                next.started_at_s = Some(now_s);
+                next.limit_at_s = report.limit_s.map(|limit_s| now_s.saturating_add(limit_s));
+                next.times_out_at_s = next.limit_at_s;
+            }
+            next.set_step(report.step, now_s);
+        }
+        Ok(next)
+    }
+
+    fn set_step(&mut self, step: Option<StepTimer>, now_s: i64) {
+        match step {
+            None => {}
+            Some(StepTimer::Off) => self.times_out_at_s = self.limit_at_s,
+            Some(StepTimer::Minutes(minutes)) => {
+                let step_at_s = now_s.saturating_add(minutes.saturating_mul(60));
+                let limit_at_s = self.limit_at_s.unwrap_or(i64::MAX);
+                self.times_out_at_s = Some(step_at_s.min(limit_at_s));
+            }
+        }
+    }
+
+    /// Nothing times out that is not in progress.
     fn changed(&self, status: JobStatus, now_s: i64) -> Self {
-        Self { status, version: self.version + 1, updated_at_s: now_s, ..self.clone() }
+        let times_out_at_s = self.times_out_at_s.filter(|_| !status.is_terminal());
+        let version = self.version + 1;
+        Self { status, version, updated_at_s: now_s, times_out_at_s, ..self.clone() }
     }
 
     fn check_number(&self, asked: Option<i64>) -> Result<(), RefuseEvent> {
@@ -205,115 +309,4 @@ fn check_reportable(status: JobStatus) -> Result<(), RefuseEvent> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn update(status: JobStatus) -> Event {
-        Event::Update { status, details: None, expected_version: None, number: None }
-    }
-
-    #[test]
-    fn d7_in_progress_then_succeeded_counts_the_version() {
-        let queued = Execution::queued(1, 100);
-        let running = queued.after(update(JobStatus::InProgress), 105).unwrap();
-        assert_eq!((running.version, running.started_at_s), (2, Some(105)));
-        let again = running.after(update(JobStatus::InProgress), 106).unwrap();
-        assert_eq!((again.version, again.started_at_s), (3, Some(105)));
-        let done = again.after(update(JobStatus::Succeeded), 107).unwrap();
-        assert_eq!((done.version, done.is_pending(), done.updated_at_s), (4, false, 107));
-    }
-
-    #[test]
-    fn d8_nothing_follows_a_final_status() {
-        let done = Execution::queued(1, 1).after(update(JobStatus::Succeeded), 2).unwrap();
-        for event in [update(JobStatus::Failed), Event::Cancel { force: true }, Event::Remove] {
-            let refused = done.after(event, 3).unwrap_err();
-            assert_eq!(refused.code(), RejectCode::InvalidStateTransition);
-        }
-    }
-
-    #[test]
-    fn d10_another_version_or_number_is_refused() {
-        let queued = Execution::queued(2, 1);
-        let wrong = |expected_version, number| Event::Update {
-            status: JobStatus::InProgress,
-            details: None,
-            expected_version,
-            number,
-        };
-        let code = |event| queued.after(event, 2).unwrap_err().code();
-        assert_eq!(code(wrong(Some(9), None)), RejectCode::VersionMismatch);
-        assert_eq!(code(wrong(Some(1), Some(1))), RejectCode::ResourceNotFound);
-        assert_eq!(code(update(JobStatus::Canceled)), RejectCode::InvalidRequest);
-        assert!(queued.after(wrong(Some(1), Some(2)), 2).is_ok());
-    }
-
-    #[test]
-    fn cancelling_leaves_what_runs_unless_forced() {
-        let running = Execution::queued(1, 1).after(update(JobStatus::InProgress), 2).unwrap();
-        assert!(running.after(Event::Cancel { force: false }, 3).is_err());
-        let forced = running.after(Event::Cancel { force: true }, 3).unwrap();
-        assert_eq!(forced.status, JobStatus::Canceled);
-    }
-
-    #[test]
-    fn details_are_kept_until_they_are_replaced() {
-        let details: StatusDetails =
-            [("k".to_owned(), serde_json::Value::from("v"))].into_iter().collect();
-        let with = |details| Event::Update {
-            status: JobStatus::InProgress,
-            details,
-            expected_version: None,
-            number: None,
-        };
-        let first = Execution::queued(1, 1).after(with(Some(details.clone())), 2).unwrap();
-        assert_eq!(first.after(with(None), 3).unwrap().details, details);
-        let emptied = first.after(with(Some(StatusDetails::new())), 3).unwrap();
-        assert!(emptied.details.is_empty());
-    }
-
-    fn any_event() -> impl Strategy<Value = Event> {
-        let version = prop::option::of(1_i64..6);
-        let number = prop::option::of(1_i64..4);
-        prop_oneof![
-            6 => (prop::sample::select(JobStatus::ALL), version, number).prop_map(
-                |(status, expected_version, number)| Event::Update {
-                    status,
-                    details: None,
-                    expected_version,
-                    number,
-                }
-            ),
-            2 => any::<bool>().prop_map(|force| Event::Cancel { force }),
-            1 => Just(Event::Remove),
-            1 => Just(Event::TimeOut),
-            1 => (1_i64..100).prop_map(|queued_at_s| Event::Requeue { queued_at_s }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn every_history_keeps_the_rules(events in prop::collection::vec(any_event(), 0..40)) {
-            let mut state = Execution::queued(1, 0);
-            for (now, event) in (1_i64..).zip(events) {
-                let requeued = matches!(event, Event::Requeue { .. });
-                let Ok(next) = state.after(event, now) else {
-                    continue;
-                };
-                if requeued {
-                    prop_assert!(!state.is_pending());
-                    prop_assert_eq!((next.number, next.version), (state.number + 1, 1));
-                } else {
-                    prop_assert!(state.is_pending());
-                    prop_assert_eq!((next.number, next.version), (state.number, state.version + 1));
-                    prop_assert_eq!(next.queued_at_s, state.queued_at_s);
-                    prop_assert!(next.started_at_s.is_some() || next.status != JobStatus::InProgress);
-                    prop_assert!(next.status != JobStatus::Queued);
-                }
-                state = next;
-            }
-        }
-    }
-}
+mod tests;

@@ -1,57 +1,33 @@
-//! The jobs API of devices, over MQTT.
+//! Jobs: what devices are given to do, and how people make it.
 //!
-//! All jobs are deployments', in the namespace of Greengrass; on the topics without a namespace,
-//! or with another, a device sees that it has no jobs. Step timers do not exist: a deployment has
-//! its own deadlines on the device.
+//! A job carries a deployment, in the namespace of Greengrass, or is one that people made, mostly
+//! on the topics without a namespace; in each namespace a device sees its jobs alone. Both keep to
+//! the same machine ([`crate::job_execution`]) and the same arithmetic ([`crate::rollout`]). Here
+//! is their API over MQTT.
 
+mod control;
+mod device;
+mod executions;
+mod fields;
+mod https;
+pub(crate) mod job;
 mod look;
+mod make;
 pub(crate) mod queue;
 pub(crate) mod spread;
 
 use marram_aws::ApiError;
 use marram_model::jobs::{
-    DEPLOYMENT_NAMESPACE, DescribeRequest, ExecutionReply, ExecutionState, GetPendingAccepted,
-    GetPendingRequest, JobStatus, JobsApi, JobsTopic, Leg, NEXT, RejectCode, Rejected,
-    StartNextRequest, StatusDetails, UpdateAccepted, UpdateRequest,
+    DescribeRequest, ExecutionReply, GetPendingAccepted, GetPendingRequest, JobsApi, JobsTopic,
+    Leg, RejectCode, Rejected, StartNextRequest, UpdateAccepted, UpdateRequest,
 };
-use marram_store::ExecutionRow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::device::{Reject, Scope};
 use crate::fleet::Fleet;
-use crate::job_execution::{Event, Execution};
 use crate::unit::Unit;
-
-/// AWS's limit for one value of the status details, in characters.
-const MAX_DETAIL_CHARS: usize = 1024;
-
-/// nucleus-lite reads replies to updates into 1024 bytes; longer details are left out of them.
-const MAX_REPLIED_DETAILS_BYTES: usize = 500;
-
-/// Why a request is rejected.
-struct Reject {
-    code: RejectCode,
-    message: String,
-    state: Option<ExecutionState>,
-}
-
-impl Reject {
-    fn new(code: RejectCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), state: None }
-    }
-
-    fn no_job(job_id: &str) -> Self {
-        Self::new(RejectCode::ResourceNotFound, format!("there is no job `{job_id}` here"))
-    }
-}
-
-impl From<ApiError> for Reject {
-    fn from(error: ApiError) -> Self {
-        tracing::error!(%error, "a jobs request failed");
-        Self::new(RejectCode::InternalError, "the request failed: try again")
-    }
-}
 
 /// A request's common parts.
 struct Request<'a> {
@@ -66,8 +42,9 @@ impl Request<'_> {
             .map_err(|error| Reject::new(RejectCode::InvalidRequest, error.to_string()))
     }
 
-    fn is_of_deployments(&self) -> bool {
-        self.topic.namespace.as_deref() == Some(DEPLOYMENT_NAMESPACE)
+    fn scope(&self) -> Scope<'_> {
+        let namespace = self.topic.namespace.as_deref().unwrap_or_default();
+        Scope { thing: self.thing, namespace }
     }
 }
 
@@ -158,28 +135,9 @@ fn json<T: Serialize>(body: &T) -> Result<Vec<u8>, Reject> {
         .map_err(|error| Reject::from(ApiError::internal(format!("a reply has no JSON: {error}"))))
 }
 
-async fn pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<ExecutionRow>, Reject> {
-    if !request.is_of_deployments() {
-        return Ok(Vec::new());
-    }
-    Ok(queue::visible(&mut unit.tx, request.thing).await?)
-}
-
-async fn find(
-    unit: &mut Unit,
-    request: &Request<'_>,
-    job_id: &str,
-) -> Result<ExecutionRow, Reject> {
-    if !request.is_of_deployments() {
-        return Err(Reject::no_job(job_id));
-    }
-    let row = unit.tx.execution(job_id, request.thing).await.map_err(ApiError::from)?;
-    row.filter(|row| row.is_released).ok_or_else(|| Reject::no_job(job_id))
-}
-
 async fn get_pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
     let asked: GetPendingRequest = request.parse()?;
-    let jobs = queue::by_status(&pending(unit, request).await?);
+    let jobs = device::get_pending(unit, request.scope()).await?;
     json(&GetPendingAccepted {
         in_progress_jobs: jobs.in_progress,
         queued_jobs: jobs.queued,
@@ -190,124 +148,29 @@ async fn get_pending(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, 
 
 async fn describe(unit: &mut Unit, request: &Request<'_>, job_id: &str) -> Result<Vec<u8>, Reject> {
     let asked: DescribeRequest = request.parse()?;
-    let row = if job_id == NEXT {
-        queue::head(&pending(unit, request).await?).cloned()
-    } else {
-        let row = find(unit, request, job_id).await?;
-        if !row.is_pending {
-            let message = format!("job `{job_id}` is {}", row.status);
-            return Err(Reject::new(RejectCode::TerminalStateReached, message));
-        }
-        Some(row)
-    };
-    let is_other = |row: &&ExecutionRow| asked.execution_number.is_some_and(|n| n != row.number);
-    if let Some(row) = row.as_ref().filter(is_other) {
-        let message = format!("job `{}` is at execution number {}", row.job_id, row.number);
-        return Err(Reject::new(RejectCode::ResourceNotFound, message));
-    }
-    let execution = match row {
-        None => None,
-        Some(row) => {
-            let with_document = asked.include_job_document.unwrap_or(true);
-            Some(queue::describe(&mut unit.tx, &row, with_document).await?)
-        }
-    };
-    let timestamp = unit.now_s();
+    let found = device::describe(unit, request.scope(), job_id, &asked).await?;
+    let (timestamp, execution) = (unit.now_s(), found.map(|(_, execution)| execution));
     json(&ExecutionReply { client_token: asked.client_token, timestamp, execution })
 }
 
 async fn start_next(unit: &mut Unit, request: &Request<'_>) -> Result<Vec<u8>, Reject> {
-    let asked: StartNextRequest = request.parse()?;
-    check_details(asked.status_details.as_ref())?;
-    let pending = pending(unit, request).await?;
-    let execution = match queue::head(&pending) {
-        None => None,
-        Some(row) => {
-            if row.status == JobStatus::Queued.as_str() {
-                let event = Event::Update {
-                    status: JobStatus::InProgress,
-                    details: asked.status_details,
-                    expected_version: None,
-                    number: None,
-                };
-                change(unit, row, event).await?;
-            }
-            let row = find(unit, request, &row.job_id).await?;
-            Some(queue::describe(&mut unit.tx, &row, true).await?)
-        }
-    };
-    let timestamp = unit.now_s();
-    json(&ExecutionReply { client_token: asked.client_token, timestamp, execution })
+    let mut asked: StartNextRequest = request.parse()?;
+    let client_token = asked.client_token.take();
+    let started = device::start_next(unit, request.scope(), asked).await?;
+    let (timestamp, execution) = (unit.now_s(), started.map(|(_, execution)| execution));
+    json(&ExecutionReply { client_token, timestamp, execution })
 }
 
 async fn update(unit: &mut Unit, request: &Request<'_>, job_id: &str) -> Result<Vec<u8>, Reject> {
-    let asked: UpdateRequest = request.parse()?;
-    check_details(asked.status_details.as_ref())?;
-    let row = find(unit, request, job_id).await?;
-    let event = Event::Update {
-        status: asked.status,
-        details: asked.status_details,
-        expected_version: asked.expected_version,
-        number: asked.execution_number,
-    };
-    let next = change(unit, &row, event).await?;
-    let wants_state = asked.include_job_execution_state == Some(true);
-    let job_document = match asked.include_job_document {
-        Some(true) => Some(queue::document(&mut unit.tx, job_id).await?),
-        _ => None,
-    };
+    let mut asked: UpdateRequest = request.parse()?;
+    let client_token = asked.client_token.take();
+    let updated = device::update(unit, request.scope(), job_id, asked).await?;
     json(&UpdateAccepted {
-        client_token: asked.client_token,
+        client_token,
         timestamp: unit.now_s(),
-        execution_state: wants_state.then(|| state_of(&next)),
-        job_document,
+        execution_state: updated.state,
+        job_document: updated.document,
     })
-}
-
-async fn change(unit: &mut Unit, row: &ExecutionRow, event: Event) -> Result<Execution, Reject> {
-    let deployment = unit.tx.deployment_of_job(&row.job_id).await.map_err(ApiError::from)?;
-    let Some(deployment) = deployment else {
-        return Err(Reject::no_job(&row.job_id));
-    };
-    match queue::apply(unit, &deployment, row, event).await? {
-        Ok(next) => Ok(next),
-        Err(refused) => {
-            let with_state = matches!(
-                refused.code(),
-                RejectCode::InvalidStateTransition | RejectCode::VersionMismatch
-            );
-            let mut reject = Reject::new(refused.code(), refused.to_string());
-            if with_state {
-                reject.state = Some(state_of(&queue::execution_of(row)?));
-            }
-            Err(reject)
-        }
-    }
-}
-
-fn state_of(execution: &Execution) -> ExecutionState {
-    let details = &execution.details;
-    let fits = Value::Object(details.clone()).to_string().len() <= MAX_REPLIED_DETAILS_BYTES;
-    ExecutionState {
-        status: execution.status,
-        status_details: (fits && !details.is_empty()).then(|| details.clone()),
-        version_number: execution.version,
-    }
-}
-
-fn check_details(details: Option<&StatusDetails>) -> Result<(), Reject> {
-    let wrong = details.into_iter().flatten().find(|(_, value)| {
-        value.as_str().is_none_or(|text| text.chars().count() > MAX_DETAIL_CHARS)
-    });
-    match wrong {
-        None => Ok(()),
-        Some((key, _)) => {
-            let message = format!(
-                "statusDetails.{key} must be a text of at most {MAX_DETAIL_CHARS} characters"
-            );
-            Err(Reject::new(RejectCode::InvalidRequest, message))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,18 @@
 //! which grows by a factor once enough things were told, or have succeeded, since it last grew;
 //! a growth takes effect in the next window, and there is at most one in a window. What a window
 //! leaves unused is gone.
+//!
+//! Every attempt that ended counts for giving up, also one that is retried: repeated failures are
+//! to end a job before they have used up all retries.
 
-use marram_aws::greengrassv2::{AbortCriteria, FailureType, IoTJobConfiguration};
+pub(crate) mod configuration;
+
+use marram_aws::greengrassv2::{AbortCriteria, FailureType};
+use marram_aws::iot::{JobConfiguration, RetryCriteria, RetryableFailureType};
 use marram_model::jobs::JobStatus;
 use serde::{Deserialize, Serialize};
+
+use crate::job_execution::Attempts;
 
 const WINDOW_S: i64 = 60;
 
@@ -24,6 +32,9 @@ pub(crate) struct Plan {
     /// How long one thing may be in progress, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout_s: Option<i64>,
+    /// How often a thing tries again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retry: Vec<RetryCriteria>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +54,9 @@ struct Growth {
     by_notified: bool,
     /// After how many of them the rate grows.
     every: i64,
+    /// After how many things that succeeded it grows too, where both were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    or_succeeded: Option<i64>,
 }
 
 /// How far a job is.
@@ -59,6 +73,9 @@ pub(crate) struct Progress {
     has_grown: bool,
     /// Of the things that the growth counts, those since it last grew.
     counted: i64,
+    /// Successes since the rate last grew, where the growth counts them beside things told.
+    #[serde(default)]
+    also_succeeded: i64,
     succeeded: i64,
     failed: i64,
     rejected: i64,
@@ -66,15 +83,16 @@ pub(crate) struct Progress {
 }
 
 impl Plan {
-    /// The plan of a deployment's job; `None` where there is nothing to keep to.
-    pub(crate) fn of(configuration: Option<&IoTJobConfiguration>) -> Option<Self> {
-        let configuration = configuration?;
+    /// A job's plan; `None` where there is nothing to keep to.
+    pub(crate) fn of(configuration: &JobConfiguration) -> Option<Self> {
         let abort = configuration.abort_config.as_ref();
         let timeout = configuration.timeout_config.as_ref();
+        let retry = configuration.job_executions_retry_config.as_ref();
         let plan = Self {
             pace: pace_of(configuration),
             abort: abort.map(|abort| abort.criteria_list.clone()).unwrap_or_default(),
             timeout_s: timeout.and_then(|t| t.in_progress_timeout_in_minutes).map(|m| m * 60),
+            retry: retry.map(|retry| retry.criteria_list.clone()).unwrap_or_default(),
         };
         (plan != Self::default()).then_some(plan)
     }
@@ -84,13 +102,30 @@ impl Plan {
         self.pace.is_some()
     }
 
-    /// When an execution that went in progress at `started_at_s` is given up.
-    pub(crate) fn times_out_at_s(&self, started_at_s: i64) -> Option<i64> {
-        self.timeout_s.map(|timeout_s| started_at_s.saturating_add(timeout_s))
+    /// How long an execution may be in progress, in seconds.
+    pub(crate) fn timeout_s(&self) -> Option<i64> {
+        self.timeout_s
+    }
+
+    /// Whether a thing whose attempt ended with `status`, after `attempts` that were retried,
+    /// tries again.
+    pub(crate) fn allows_retry(&self, status: JobStatus, attempts: Attempts) -> bool {
+        let Attempts { failed, timed_out } = attempts;
+        self.retry.iter().any(|criterion| {
+            let used = match (criterion.failure_type, status) {
+                (RetryableFailureType::Failed, JobStatus::Failed) => failed,
+                (RetryableFailureType::TimedOut, JobStatus::TimedOut) => timed_out,
+                (RetryableFailureType::All, JobStatus::Failed | JobStatus::TimedOut) => {
+                    failed + timed_out
+                }
+                _ => return false,
+            };
+            used < criterion.number_of_retries
+        })
     }
 }
 
-fn pace_of(configuration: &IoTJobConfiguration) -> Option<Pace> {
+fn pace_of(configuration: &JobConfiguration) -> Option<Pace> {
     let rollout = configuration.job_executions_rollout_config.as_ref()?;
     let maximum = rollout.maximum_per_minute.map(|rate| rate as f64);
     let Some(rate) = &rollout.exponential_rate else {
@@ -99,7 +134,9 @@ fn pace_of(configuration: &IoTJobConfiguration) -> Option<Pace> {
     let criteria = &rate.rate_increase_criteria;
     let by_notified = criteria.number_of_notified_things.is_some();
     let every = criteria.number_of_notified_things.or(criteria.number_of_succeeded_things);
-    let growth = every.map(|every| Growth { factor: rate.increment_factor, by_notified, every });
+    let or_succeeded = criteria.number_of_succeeded_things.filter(|_| by_notified);
+    let factor = rate.increment_factor;
+    let growth = every.map(|every| Growth { factor, by_notified, every, or_succeeded });
     Some(Pace { base: rate.base_rate_per_minute as f64, maximum, growth })
 }
 
@@ -121,11 +158,19 @@ impl Progress {
             next_rate: rate,
             has_grown: false,
             counted: 0,
+            also_succeeded: 0,
             succeeded: 0,
             failed: 0,
             rejected: 0,
             timed_out: 0,
         }
+    }
+
+    /// The job is to keep to another plan from now on. A pace begins anew with its own first rate;
+    /// what has ended counts on.
+    pub(crate) fn replan(self, plan: &Plan, now_s: i64) -> Self {
+        let Self { succeeded, failed, rejected, timed_out, .. } = self;
+        Self { succeeded, failed, rejected, timed_out, ..Self::begin(plan, now_s) }
     }
 
     /// How many executions may be released now.
@@ -137,9 +182,12 @@ impl Progress {
         (rate.max(1) - self.used).max(0)
     }
 
-    /// When the next window begins, in which more may be released.
-    pub(crate) fn next_window_at_s(&self) -> i64 {
-        self.began_at_s + (self.window + 1) * WINDOW_S
+    /// When more may be released: now, where this window has room, or in the next one.
+    pub(crate) fn due_at_s(&mut self, plan: &Plan, now_s: i64) -> i64 {
+        match self.quota(plan, now_s) {
+            0 => self.began_at_s + (self.window + 1) * WINDOW_S,
+            _ => now_s,
+        }
     }
 
     /// So many executions were released.
@@ -161,8 +209,8 @@ impl Progress {
         }
     }
 
-    /// An execution that had ended like this is queued anew: its thing counts once.
-    pub(crate) fn requeued(&mut self, status: JobStatus) {
+    /// An execution that had ended like this counts no more.
+    pub(crate) fn forget(&mut self, status: JobStatus) {
         if let Some(ended) = self.counter(status) {
             *ended -= 1;
         }
@@ -195,18 +243,24 @@ impl Progress {
 
     fn count(&mut self, plan: &Plan, is_notification: bool, count: i64) {
         let Some(pace) = &plan.pace else { return };
-        if pace.growth.as_ref().is_some_and(|growth| growth.by_notified == is_notification) {
+        let Some(growth) = &pace.growth else { return };
+        if growth.by_notified == is_notification {
             self.counted += count;
-            self.grow(pace);
+        } else if !is_notification {
+            self.also_succeeded += count;
         }
+        self.grow(pace);
     }
 
     fn grow(&mut self, pace: &Pace) {
         let Some(growth) = &pace.growth else { return };
-        if !self.has_grown && self.counted >= growth.every {
+        let is_enough = self.counted >= growth.every
+            || growth.or_succeeded.is_some_and(|every| self.also_succeeded >= every);
+        if !self.has_grown && is_enough {
             self.next_rate = pace.capped(self.rate * growth.factor);
             self.has_grown = true;
             self.counted = 0;
+            self.also_succeeded = 0;
         }
     }
 

@@ -1,6 +1,7 @@
 //! A change: one transaction and the messages that follow from it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,8 +36,8 @@ pub(crate) struct Unit {
     pub(crate) inner: Arc<Inner>,
     turn: OwnedMutexGuard<()>,
     outbox: Vec<Outgoing>,
-    /// What was pending for each thing before the change touched its queue.
-    queues: BTreeMap<String, Vec<ExecutionRow>>,
+    /// What was pending for each thing, by namespace, before the change touched its queue.
+    queues: BTreeMap<(String, String), Vec<ExecutionRow>>,
 }
 
 impl Unit {
@@ -62,10 +63,14 @@ impl Unit {
 
     /// Must be called before the thing's executions change: the device is notified after the
     /// commit if the set of its pending executions became another one.
-    pub(crate) async fn touch_queue(&mut self, thing: &str) -> Result<(), ApiError> {
-        if !self.queues.contains_key(thing) {
-            let pending = queue::visible(&mut self.tx, thing).await?;
-            self.queues.insert(thing.to_owned(), pending);
+    pub(crate) async fn touch_queue(
+        &mut self,
+        thing: &str,
+        namespace: &str,
+    ) -> Result<(), ApiError> {
+        let key = (thing.to_owned(), namespace.to_owned());
+        if let Entry::Vacant(queue) = self.queues.entry(key) {
+            queue.insert(queue::visible(&mut self.tx, thing, namespace).await?);
         }
         Ok(())
     }
@@ -73,9 +78,10 @@ impl Unit {
     /// Makes the change durable, then sends its messages: a task of its own, because a caller that
     /// goes away in between, as a program that is interrupted does, would leave devices untold.
     pub(crate) async fn commit(mut self) -> Result<(), ApiError> {
-        for (thing, before) in std::mem::take(&mut self.queues) {
+        for ((thing, namespace), before) in std::mem::take(&mut self.queues) {
+            let whose = (thing.as_str(), namespace.as_str());
             let notifications =
-                queue::notifications(&mut self.tx, &thing, &before, self.now_ms).await?;
+                queue::notifications(&mut self.tx, whose, &before, self.now_ms).await?;
             for (topic, payload) in notifications {
                 self.publish(topic, payload);
             }

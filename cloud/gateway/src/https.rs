@@ -1,4 +1,4 @@
-//! Device HTTPS: the Greengrass data plane, the credentials provider, shadows and publishing.
+//! Device HTTPS: the Greengrass data plane, the credentials provider, shadows, jobs, publishing.
 //!
 //! The certificate is the caller. Each operation is one action on one resource of its policies
 //! (cloud API, section 5.2), checked before anything is looked up.
@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use marram_aws::ApiError;
-use marram_aws::route::{BindError, Kind, Route, find};
+use marram_aws::iot_jobs_data;
+use marram_aws::route::{BindError, Kind, Labels, Route, find};
 use marram_fleet::{Fleet, Origin, shadow_error};
 use marram_http::StatusCode;
 use marram_http::server::{Peer, Reply, Request, read_body, reply};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::broker_sink::DeviceTopics;
 use crate::device::arn_prefix;
+use crate::jobs_https;
 use crate::reserved::{self, NO_CONNECTION};
 use crate::service_error::{access_denied, error_reply, unreadable};
 
@@ -164,7 +166,12 @@ impl DeviceHttp {
         let body = read_body(body, MAX_BODY_BYTES, BODY_DEADLINE)
             .await
             .map_err(|error| unreadable(&error))?;
-        let Some((route, labels)) = find(ROUTES, parts.method.as_str(), parts.uri.path()) else {
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        if let Some((route, labels)) = find(iot_jobs_data::ROUTES, method, path) {
+            let query = parts.uri.query().unwrap_or_default();
+            return self.jobs(&identity, (route, labels), query, &body).await;
+        }
+        let Some((route, labels)) = find(ROUTES, method, path) else {
             return Err(unknown(&parts, body.len()));
         };
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -174,6 +181,22 @@ impl DeviceHttp {
             .map_err(|error| unbound(&error, service_of(parts.uri.path())))?;
         let call = Call { identity: &identity, members, body };
         self.dispatch(route.operation, &call).await
+    }
+
+    async fn jobs(
+        &self,
+        identity: &DeviceIdentity,
+        (route, labels): (&Route<iot_jobs_data::Operation>, Labels),
+        query: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, ApiError> {
+        let members = route
+            .bind(labels, query, |_| None, jobs_https::members(body)?)
+            .map_err(|error| ApiError::invalid_request(error.to_string()))?;
+        let call = Call { identity, members, body: Bytes::new() };
+        let resource = format!("{}thing/{}", self.arn_prefix, call.text("thingName"));
+        call.check(&jobs_https::action(route.operation), &resource)?;
+        jobs_https::answer(&self.fleet, route.operation, call.members).await
     }
 
     async fn dispatch(&self, operation: Operation, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {

@@ -11,6 +11,7 @@ mod broker_sink;
 mod device;
 mod gateway;
 mod https;
+mod jobs_https;
 mod kept;
 mod listener;
 mod reserved;

@@ -56,7 +56,7 @@ impl Registry {
         Ok(ListTagsForResourceResponse { tags })
     }
 
-    /// Thing groups, policies and role aliases have tags; things and certificates have none
+    /// Thing groups, policies, role aliases and jobs have tags; things and certificates have none
     /// (AWS IoT developer guide, "Tagging your AWS IoT resources").
     async fn check_taggable(&self, reader: &mut Reader, arn: &str) -> Result<(), ApiError> {
         let account = &self.inner.account;
@@ -66,9 +66,12 @@ impl Registry {
             reader.policy(name).await?.is_some()
         } else if let Some(name) = arn.strip_prefix(&account.role_alias("")) {
             reader.role_alias(name).await?.is_some()
+        } else if let Some(id) = arn.strip_prefix(&account.job("")) {
+            reader.job(id).await?.is_some()
         } else {
             return Err(ApiError::invalid_request(format!(
-                "`resourceArn` is `{arn}`: use the ARN of a thing group, a policy or a role alias"
+                "`resourceArn` is `{arn}`: use the ARN of a thing group, a policy, a role alias \
+                 or a job"
             )));
         };
         if exists { Ok(()) } else { Err(ApiError::not_found("Resource", arn)) }

@@ -40,6 +40,8 @@ const TABLES: &[&str] = &[
     "component_artifacts",
     "deployment_targets",
     "deployments",
+    "jobs",
+    "job_targets",
     "job_executions",
     "job_queues",
     "shadows",

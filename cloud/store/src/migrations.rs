@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_fleet", include_str!("../migrations/0002_fleet.sql")),
     ("0003_rollout", include_str!("../migrations/0003_rollout.sql")),
     ("0004_mqtt", include_str!("../migrations/0004_mqtt.sql")),
+    ("0005_jobs", include_str!("../migrations/0005_jobs.sql")),
 ];
 
 const VERSION_TABLE: &str =

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::error::StoreError;
-use crate::jobs::ExecutionRow;
+use crate::executions::ExecutionRow;
 use crate::store::{Reader, Tx};
 
 /// How one job spreads.
@@ -12,7 +12,7 @@ use crate::store::{Reader, Tx};
 pub struct RolloutRow {
     /// The job.
     pub job_id: String,
-    /// What was asked for; never changes.
+    /// What was asked for.
     pub plan_json: String,
     /// How far it is.
     pub progress_json: String,
@@ -109,12 +109,12 @@ impl Tx {
     /// Keeps how far the job is, whatever was there.
     ///
     /// # Errors
-    /// There is no such job, or the database refused.
+    /// The database refused.
     pub async fn put_rollout(&mut self, row: &RolloutRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO job_rollouts (job_id, plan_json, progress_json, due_at_s) \
              VALUES ($1, $2, $3, $4) ON CONFLICT (job_id) DO UPDATE SET \
-             progress_json = excluded.progress_json, due_at_s = excluded.due_at_s",
+             plan_json = excluded.plan_json, progress_json = excluded.progress_json, due_at_s = excluded.due_at_s",
         )
         .bind(row.job_id.as_str())
         .bind(row.plan_json.as_str())

@@ -90,6 +90,21 @@ impl Reader {
         row.as_ref().map(ThingGroup::from_row).transpose()
     }
 
+    /// The group with this id.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn thing_group_by_id(&mut self, id: &str) -> Result<Option<ThingGroup>, StoreError> {
+        let row = sqlx::query(
+            "SELECT group_name, group_id, parent_name, description, attributes_json, version, \
+             created_at FROM thing_groups WHERE group_id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.connection())
+        .await?;
+        row.as_ref().map(ThingGroup::from_row).transpose()
+    }
+
     /// The names of the groups that `name` lies in, root first, without itself.
     ///
     /// # Errors

@@ -105,11 +105,13 @@ impl ApiError {
     }
 
     /// The same error under the name that `service` (its signing name: `greengrass`, `iot`,
-    /// `iotdata`, `s3`, `sts`) has for it: one failure has several names in AWS.
+    /// `iot-jobs-data`, `iotdata`, `s3`, `sts`) has for it: one failure has several names in AWS.
     #[must_use]
     pub fn named_for(mut self, service: &str) -> Self {
         self.code = match (self.code, service) {
-            ("InternalServerException", "iot" | "iotdata" | "sts") => "InternalFailureException",
+            ("InternalServerException", "iot" | "iotdata" | "iot-jobs-data" | "sts") => {
+                "InternalFailureException"
+            }
             ("InternalServerException", "s3") => "InternalError",
             ("AccessDeniedException", "s3" | "sts") => "AccessDenied",
             (code, _) => code,
@@ -136,7 +138,7 @@ mod tests {
         let code = |error: ApiError, service| error.named_for(service).code;
         let internal = || ApiError::internal("the disk is full");
         assert_eq!(code(internal(), "greengrass"), "InternalServerException");
-        for service in ["iot", "iotdata", "sts"] {
+        for service in ["iot", "iotdata", "iot-jobs-data", "sts"] {
             assert_eq!(code(internal(), service), "InternalFailureException", "{service}");
         }
         assert_eq!(code(internal(), "s3"), "InternalError");

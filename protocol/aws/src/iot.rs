@@ -6,6 +6,7 @@
 mod certificates;
 mod endpoint;
 mod groups;
+mod job_executions;
 mod jobs;
 mod policies;
 mod role_aliases;
@@ -19,6 +20,7 @@ use crate::route::{Kind, Route};
 pub use certificates::*;
 pub use endpoint::*;
 pub use groups::*;
+pub use job_executions::*;
 pub use jobs::*;
 pub use policies::*;
 pub use role_aliases::*;
@@ -30,15 +32,21 @@ pub use things::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     AddThingToThingGroup,
+    AssociateTargetsWithJob,
     AttachPolicy,
     AttachThingPrincipal,
+    CancelJob,
+    CancelJobExecution,
     CreateCertificateFromCsr,
+    CreateJob,
     CreateKeysAndCertificate,
     CreatePolicy,
     CreateRoleAlias,
     CreateThing,
     CreateThingGroup,
     DeleteCertificate,
+    DeleteJob,
+    DeleteJobExecution,
     DeletePolicy,
     DeleteRoleAlias,
     DeleteThing,
@@ -52,10 +60,13 @@ pub enum Operation {
     DescribeThingGroup,
     DetachPolicy,
     DetachThingPrincipal,
+    GetJobDocument,
     GetPolicy,
     ListAttachedPolicies,
     ListCertificates,
+    ListJobExecutionsForJob,
     ListJobExecutionsForThing,
+    ListJobs,
     ListPolicies,
     ListPrincipalThings,
     ListRoleAliases,
@@ -70,6 +81,7 @@ pub enum Operation {
     TagResource,
     UntagResource,
     UpdateCertificate,
+    UpdateJob,
     UpdateRoleAlias,
     UpdateThing,
     UpdateThingGroup,
@@ -83,6 +95,8 @@ type Query = &'static [(&'static str, &'static str, Kind)];
 type Headers = &'static [(&'static str, &'static str)];
 
 const VERSION: Query = &[("expectedVersion", "expectedVersion", Kind::Int)];
+const FORCE: Query = &[("force", "force", Kind::Bool)];
+const NAMESPACE: Query = &[("namespaceId", "namespaceId", Kind::Text)];
 const SET_AS_ACTIVE: Query = &[("setAsActive", "setAsActive", Kind::Bool)];
 const PAGE: Query =
     &[("nextToken", "nextToken", Kind::Text), ("maxResults", "maxResults", Kind::Int)];
@@ -174,6 +188,39 @@ pub const ROUTES: &[Route<Operation>] = &[
     route(Operation::UpdateRoleAlias, "PUT", "/role-aliases/{roleAlias}", &[], &[]),
     route(Operation::DeleteRoleAlias, "DELETE", "/role-aliases/{roleAlias}", &[], &[]),
     route(Operation::ListRoleAliases, "GET", "/role-aliases", ORDERED_PAGE, &[]),
+    route(Operation::CreateJob, "PUT", "/jobs/{jobId}", &[], &[]),
+    route(Operation::UpdateJob, "PATCH", "/jobs/{jobId}", NAMESPACE, &[]),
+    route(Operation::DeleteJob, "DELETE", "/jobs/{jobId}", &[
+        ("force", "force", Kind::Bool),
+        ("namespaceId", "namespaceId", Kind::Text),
+    ], &[]),
+    route(Operation::CancelJob, "PUT", "/jobs/{jobId}/cancel", FORCE, &[]),
+    route(Operation::AssociateTargetsWithJob, "POST", "/jobs/{jobId}/targets", NAMESPACE, &[]),
+    route(Operation::GetJobDocument, "GET", "/jobs/{jobId}/job-document", &[
+        ("beforeSubstitution", "beforeSubstitution", Kind::Bool),
+    ], &[]),
+    route(Operation::ListJobs, "GET", "/jobs", &[
+        ("status", "status", Kind::Text),
+        ("targetSelection", "targetSelection", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("nextToken", "nextToken", Kind::Text),
+        ("thingGroupName", "thingGroupName", Kind::Text),
+        ("thingGroupId", "thingGroupId", Kind::Text),
+        ("namespaceId", "namespaceId", Kind::Text),
+    ], &[]),
+    route(Operation::ListJobExecutionsForJob, "GET", "/jobs/{jobId}/things", &[
+        ("status", "status", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("nextToken", "nextToken", Kind::Text),
+    ], &[]),
+    route(Operation::CancelJobExecution, "PUT", "/things/{thingName}/jobs/{jobId}/cancel", FORCE, &[]),
+    route(
+        Operation::DeleteJobExecution,
+        "DELETE",
+        "/things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}",
+        &[("force", "force", Kind::Bool), ("namespaceId", "namespaceId", Kind::Text)],
+        &[],
+    ),
     route(Operation::DescribeJob, "GET", "/jobs/{jobId}", &[
         ("beforeSubstitution", "beforeSubstitution", Kind::Bool),
     ], &[]),

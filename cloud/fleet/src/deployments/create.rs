@@ -14,8 +14,10 @@ use super::validate::{Valid, validate};
 use super::{desire, listed_job, withdraw};
 use crate::client_token::ClientToken;
 use crate::fleet::Fleet;
+use crate::jobs::job::Job;
 use crate::jobs::queue;
 use crate::jobs::spread::Spread;
+use crate::rollout::Plan;
 use crate::thing_groups::LITE_RUNTIME;
 use crate::unit::Unit;
 use crate::{effective, membership};
@@ -145,7 +147,9 @@ async fn supersede_and_insert(
         target_arn: request.target_arn.clone(),
     };
     unit.tx.insert_deployment(&row).await?;
-    let spread = row.job_id.as_deref().and_then(|job_id| Spread::begin(unit, job_id, &request));
+    let plan = Plan::of(&request.iot_job_configuration.clone().unwrap_or_default().into());
+    let job_and_plan = row.job_id.as_deref().zip(plan);
+    let spread = job_and_plan.map(|(job_id, plan)| Spread::begin(unit, job_id, plan));
     let arn = unit.inner.account.deployment(&row.id);
     for (key, value) in &tags {
         unit.tx.put_tag(&arn, key, value).await?;
@@ -183,10 +187,11 @@ async fn deliver(
         Target::ThingGroup(group) => membership::members(unit, group).await?,
         Target::Thing(thing) => [thing.clone()].into(),
     };
+    let job = row.job_id.is_some().then(|| Job::Deployment(row.clone()));
     for thing in things {
-        match &row.job_id {
-            Some(job_id) => {
-                queue::enqueue(unit, row, job_id, &thing, spread.as_mut()).await?;
+        match &job {
+            Some(job) => {
+                queue::enqueue(unit, job, &thing, spread.as_mut()).await?;
                 warn_if_too_large_for_lite(unit, row, &thing).await?;
             }
             None => {

@@ -13,7 +13,7 @@ use marram_model::arn::{Account, Target};
 use marram_model::deployment::{ComponentSpec, ConfigurationUpdate, RunWith, SystemResourceLimits};
 use serde_json::{Map, Value};
 
-use super::job_configuration;
+use crate::rollout::configuration::{Rules, check};
 use crate::tags;
 
 /// The API's default, unlike the device's own 60 s; always sent explicitly.
@@ -46,7 +46,9 @@ pub(super) fn validate(
         return Err(ApiError::field("iotJobConfiguration", message));
     }
     if let Some(configuration) = &request.iot_job_configuration {
-        job_configuration::check(configuration)?;
+        check(&configuration.clone().into(), Rules::Greengrass).map_err(|wrong| {
+            ApiError::field(&format!("iotJobConfiguration.{}", wrong.name), wrong.message)
+        })?;
     }
     let parent = parent(request, is_thing, account)?;
     let components = request

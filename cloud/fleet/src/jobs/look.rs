@@ -1,25 +1,23 @@
-//! Looking at jobs, for people: the read-only part of `iot`'s control plane that Greengrass's
-//! tools use. Jobs are made, rolled out and cancelled through their deployments.
-
-use std::collections::BTreeMap;
+//! Looking at jobs, for people: those that they made, and those of deployments.
 
 use marram_aws::ApiError;
 use marram_aws::epoch::EpochMs;
 use marram_aws::greengrassv2::{CreateDeploymentRequest, DeploymentStatus};
 use marram_aws::iot::{
-    DescribeJobExecutionRequest, DescribeJobExecutionResponse, DescribeJobRequest,
-    DescribeJobResponse, Job, JobExecution, JobExecutionStatusDetails, JobExecutionSummary,
-    JobExecutionSummaryForThing, JobProcessDetails, ListJobExecutionsForThingRequest,
-    ListJobExecutionsForThingResponse,
+    CreateJobRequest, DescribeJobRequest, DescribeJobResponse, GetJobDocumentRequest,
+    GetJobDocumentResponse, Job as DescribedJob, JobProcessDetails, JobSummary, ListJobsRequest,
+    ListJobsResponse,
 };
 use marram_model::jobs::DEPLOYMENT_NAMESPACE;
-use marram_store::{DeploymentRow, ExecutionCount, ExecutionFilter, ExecutionRow, Reader};
+use marram_store::{DeploymentRow, ExecutionCount, JobFilter, JobRow, ListedJob, Reader};
 
+use super::fields;
+use super::job::{CANCELED, COMPLETED, CONTINUOUS, IN_PROGRESS, Job, SNAPSHOT};
 use crate::fleet::Fleet;
 use crate::paging;
 
-const MAX_PAGE: i64 = 250;
-const DEFAULT_PAGE: i64 = 50;
+/// What `ListJobs` may be asked for; the last two never are.
+const STATUSES: &[&str] = &[IN_PROGRESS, CANCELED, COMPLETED, "DELETION_IN_PROGRESS", "SCHEDULED"];
 
 impl Fleet {
     /// `DescribeJob`.
@@ -31,108 +29,171 @@ impl Fleet {
         request: DescribeJobRequest,
     ) -> Result<DescribeJobResponse, ApiError> {
         let mut reader = self.inner.store.read().await?;
-        let row = deployment_of_job(&mut reader, &request.job_id).await?;
+        let found = find(&mut reader, &request.job_id).await?;
         let counts = reader.count_executions(&request.job_id).await?;
+        let rollout = reader.rollout(&request.job_id).await?;
+        let mut response = match found {
+            Job::Deployment(row) => self.describe_of_deployment(row)?,
+            Job::Ordinary(row) => {
+                let targets = reader.job_targets(&row.id).await?;
+                self.describe_ordinary(row, targets)?
+            }
+        };
+        let job = &mut response.job;
+        let changed_ms = counts.iter().map(|count| count.updated_at_s * 1000).max();
+        job.last_updated_at = job.last_updated_at.max(EpochMs(changed_ms.unwrap_or_default()));
+        job.job_process_details = process_details(&counts);
+        job.is_concurrent = rollout.is_some_and(|rollout| rollout.due_at_s.is_some());
+        Ok(response)
+    }
+
+    fn describe_of_deployment(&self, row: DeploymentRow) -> Result<DescribeJobResponse, ApiError> {
         let asked: CreateDeploymentRequest = serde_json::from_str(&row.request_json)
             .map_err(|error| damaged("deployment", &row.id, &error.to_string()))?;
-        let configured = asked.iot_job_configuration.unwrap_or_default();
-        let status = job_status(&row);
-        let changed_ms = counts.iter().map(|count| count.updated_at_s * 1000).max();
-        let changed_ms = changed_ms.unwrap_or_default().max(row.created_at_ms);
-        let job = Job {
-            job_arn: self.inner.account.job(&request.job_id),
-            job_id: request.job_id,
-            target_selection: "CONTINUOUS".to_owned(),
-            status: status.to_owned(),
+        let job_id = row.job_id.clone().unwrap_or_default();
+        let job = DescribedJob {
+            job_arn: self.inner.account.job(&job_id),
+            job_id,
+            target_selection: CONTINUOUS.to_owned(),
+            status: status_of_deployment(&row).to_owned(),
             force_canceled: None,
             reason_code: None,
             comment: None,
             targets: vec![row.target_arn],
             description: row.name,
-            job_executions_rollout_config: configured.job_executions_rollout_config,
-            abort_config: configured.abort_config,
-            timeout_config: configured.timeout_config,
+            configuration: asked.iot_job_configuration.unwrap_or_default().into(),
             created_at: EpochMs(row.created_at_ms),
-            last_updated_at: EpochMs(changed_ms),
+            last_updated_at: EpochMs(row.created_at_ms),
             completed_at: None,
-            job_process_details: process_details(&counts),
+            job_process_details: JobProcessDetails::default(),
             namespace_id: Some(DEPLOYMENT_NAMESPACE.to_owned()),
+            is_concurrent: false,
         };
-        Ok(DescribeJobResponse { job })
+        Ok(DescribeJobResponse { document_source: None, job })
     }
 
-    /// `DescribeJobExecution`. Of the attempts only the last is kept.
-    ///
-    /// # Errors
-    /// The thing has no such execution.
-    pub async fn describe_job_execution(
+    fn describe_ordinary(
         &self,
-        request: DescribeJobExecutionRequest,
-    ) -> Result<DescribeJobExecutionResponse, ApiError> {
-        let mut reader = self.inner.store.read().await?;
-        let row = reader.execution(&request.job_id, &request.thing_name).await?;
-        let wanted = |row: &ExecutionRow| request.execution_number.is_none_or(|n| n == row.number);
-        let Some(row) = row.filter(wanted) else {
-            let id = format!("{} on {}", request.job_id, request.thing_name);
-            return Err(ApiError::not_found("JobExecution", &id));
-        };
-        let details_map: BTreeMap<String, String> = serde_json::from_str(&row.details_json)
-            .map_err(|error| damaged("job execution", &row.job_id, &error.to_string()))?;
-        let now_s = self.inner.now_ms().div_euclid(1000);
-        let times_out_in_s = row.times_out_at_s.filter(|_| row.is_pending).map(|at| at - now_s);
-        let execution = JobExecution {
+        row: JobRow,
+        targets: Vec<String>,
+    ) -> Result<DescribeJobResponse, ApiError> {
+        let asked = asked_of(&row)?;
+        let job = DescribedJob {
+            job_arn: self.inner.account.job(&row.id),
+            job_id: row.id,
+            target_selection: row.target_selection,
             status: row.status,
-            force_canceled: None,
-            status_details: JobExecutionStatusDetails { details_map },
-            thing_arn: self.inner.account.thing(&row.thing),
-            queued_at: seconds(row.queued_at_s),
-            started_at: row.started_at_s.map(seconds),
-            last_updated_at: seconds(row.updated_at_s),
-            execution_number: row.number,
-            version_number: row.version,
-            approximate_seconds_before_timed_out: times_out_in_s,
-            job_id: row.job_id,
+            force_canceled: row.is_force_canceled.then_some(true),
+            reason_code: row.reason_code,
+            comment: row.comment,
+            targets,
+            description: asked.description,
+            configuration: asked.configuration,
+            created_at: EpochMs(row.created_at_ms),
+            last_updated_at: EpochMs(row.updated_at_ms),
+            completed_at: row.completed_at_ms.map(EpochMs),
+            job_process_details: JobProcessDetails::default(),
+            namespace_id: Some(row.namespace).filter(|namespace| !namespace.is_empty()),
+            is_concurrent: false,
         };
-        Ok(DescribeJobExecutionResponse { execution })
+        Ok(DescribeJobResponse { document_source: asked.document_source, job })
     }
 
-    /// `ListJobExecutionsForThing`, by job id.
+    /// `GetJobDocument`: what the job's devices get.
     ///
     /// # Errors
-    /// A size or token that is not valid.
-    pub async fn list_job_executions_for_thing(
+    /// There is no such job.
+    pub async fn get_job_document(
         &self,
-        request: ListJobExecutionsForThingRequest,
-    ) -> Result<ListJobExecutionsForThingResponse, ApiError> {
-        let size = page_size(request.max_results)?;
-        let after = paging::after(request.next_token.as_deref())
-            .map_err(|error| ApiError::invalid_request(error.message))?;
-        let is_elsewhere = request.namespace_id.is_some_and(|id| id != DEPLOYMENT_NAMESPACE);
-        let filter = ExecutionFilter { status: request.status, job_id: request.job_id };
-        let rows = if is_elsewhere {
-            Vec::new()
-        } else {
-            let mut reader = self.inner.store.read().await?;
-            let limit = paging::limit(size);
-            reader.executions_of_thing(&request.thing_name, &filter, &after, limit).await?
+        request: GetJobDocumentRequest,
+    ) -> Result<GetJobDocumentResponse, ApiError> {
+        let mut reader = self.inner.store.read().await?;
+        let document = match find(&mut reader, &request.job_id).await? {
+            Job::Deployment(row) => row.document_json,
+            Job::Ordinary(row) => row.document_json,
         };
-        let (rows, next_token) = paging::cut(rows, size, |row| row.job_id.clone());
-        let execution_summaries = rows.into_iter().map(summary).collect();
-        Ok(ListJobExecutionsForThingResponse { execution_summaries, next_token })
+        Ok(GetJobDocumentResponse { document })
+    }
+
+    /// `ListJobs`, newest first.
+    ///
+    /// # Errors
+    /// A member is not valid, or there is no such thing group.
+    pub async fn list_jobs(&self, request: ListJobsRequest) -> Result<ListJobsResponse, ApiError> {
+        let size = fields::page_size(request.max_results)?;
+        fields::one_of("status", request.status.as_deref(), STATUSES)?;
+        let selection = request.target_selection.as_deref();
+        fields::one_of("targetSelection", selection, &[SNAPSHOT, CONTINUOUS])?;
+        let before = paging::before(request.next_token.as_deref())
+            .map_err(|error| ApiError::invalid_request(error.message))?;
+        let mut reader = self.inner.store.read().await?;
+        let group = group_of(&mut reader, &request).await?;
+        let filter = JobFilter {
+            status: request.status,
+            target_selection: request.target_selection,
+            namespace: request.namespace_id,
+            target_arn: group.as_ref().map(|(name, _)| self.inner.account.thing_group(name)),
+        };
+        let before = before.as_ref().map(|(ms, id)| (*ms, id.as_str()));
+        let limit = paging::limit(size);
+        let rows = reader.jobs_before(&filter, DEPLOYMENT_NAMESPACE, before, limit).await?;
+        let key = |row: &ListedJob| paging::age_key(row.created_at_ms, &row.id);
+        let (rows, next_token) = paging::cut(rows, size, key);
+        let thing_group_id = group.map(|(_, id)| id);
+        let jobs = rows.into_iter().map(|row| JobSummary {
+            job_arn: self.inner.account.job(&row.id),
+            job_id: row.id,
+            thing_group_id: thing_group_id.clone(),
+            target_selection: row.target_selection,
+            status: row.status,
+            created_at: EpochMs(row.created_at_ms),
+            last_updated_at: EpochMs(row.updated_at_ms),
+            completed_at: row.completed_at_ms.map(EpochMs),
+            is_concurrent: row.is_spreading,
+        });
+        Ok(ListJobsResponse { jobs: jobs.collect(), next_token })
     }
 }
 
-async fn deployment_of_job(reader: &mut Reader, job_id: &str) -> Result<DeploymentRow, ApiError> {
-    let row = reader.deployment_of_job(job_id).await?.filter(|row| !row.is_deleted);
-    row.ok_or_else(|| ApiError::not_found("Job", job_id))
+/// Name and id of the group whose jobs are asked for.
+async fn group_of(
+    reader: &mut Reader,
+    request: &ListJobsRequest,
+) -> Result<Option<(String, String)>, ApiError> {
+    let found = match (&request.thing_group_name, &request.thing_group_id) {
+        (None, None) => return Ok(None),
+        (Some(name), id) => {
+            let group = reader.thing_group(name).await?;
+            group.filter(|group| id.as_ref().is_none_or(|id| *id == group.id))
+        }
+        (None, Some(id)) => reader.thing_group_by_id(id).await?,
+    };
+    let asked = request.thing_group_name.as_ref().or(request.thing_group_id.as_ref());
+    let unknown = || ApiError::not_found("ThingGroup", asked.map_or("", String::as_str));
+    found.map(|group| Some((group.name, group.id))).ok_or_else(unknown)
+}
+
+/// The job of that id, unless its deployment was deleted.
+async fn find(reader: &mut Reader, job_id: &str) -> Result<Job, ApiError> {
+    match Job::find(reader, job_id).await? {
+        Some(Job::Deployment(row)) if row.is_deleted => Err(ApiError::not_found("Job", job_id)),
+        Some(job) => Ok(job),
+        None => Err(ApiError::not_found("Job", job_id)),
+    }
+}
+
+/// What the job was asked to be, with later updates.
+pub(super) fn asked_of(row: &JobRow) -> Result<CreateJobRequest, ApiError> {
+    serde_json::from_str(&row.request_json)
+        .map_err(|error| damaged("job", &row.id, &error.to_string()))
 }
 
 /// A group's job goes on as long as its deployment is in force, because things may still join.
-fn job_status(row: &DeploymentRow) -> &'static str {
+fn status_of_deployment(row: &DeploymentRow) -> &'static str {
     match row.status.as_str() {
-        status if status == DeploymentStatus::Active.as_str() => "IN_PROGRESS",
-        status if status == DeploymentStatus::Canceled.as_str() => "CANCELED",
-        _ => "COMPLETED",
+        status if status == DeploymentStatus::Active.as_str() => IN_PROGRESS,
+        status if status == DeploymentStatus::Canceled.as_str() => CANCELED,
+        _ => COMPLETED,
     }
 }
 
@@ -153,30 +214,6 @@ fn process_details(counts: &[ExecutionCount]) -> JobProcessDetails {
     }
 }
 
-fn summary(row: ExecutionRow) -> JobExecutionSummaryForThing {
-    JobExecutionSummaryForThing {
-        job_id: row.job_id,
-        job_execution_summary: JobExecutionSummary {
-            status: row.status,
-            queued_at: seconds(row.queued_at_s),
-            started_at: row.started_at_s.map(seconds),
-            last_updated_at: seconds(row.updated_at_s),
-            execution_number: row.number,
-        },
-    }
-}
-
-fn page_size(max_results: Option<i64>) -> Result<usize, ApiError> {
-    let wanted = max_results.unwrap_or(DEFAULT_PAGE);
-    usize::try_from(wanted).ok().filter(|_| (1..=MAX_PAGE).contains(&wanted)).ok_or_else(|| {
-        ApiError::invalid_request(format!("`maxResults` is {wanted}: use 1 to {MAX_PAGE}"))
-    })
-}
-
-fn seconds(at_s: i64) -> EpochMs {
-    EpochMs(at_s * 1000)
-}
-
-fn damaged(noun: &str, id: &str, reason: &str) -> ApiError {
+pub(super) fn damaged(noun: &str, id: &str, reason: &str) -> ApiError {
     ApiError::internal(format!("what is stored of {noun} `{id}` is damaged: {reason}"))
 }

@@ -2,16 +2,17 @@
 
 use marram_aws::ApiError;
 use marram_model::jobs::{
-    DEPLOYMENT_NAMESPACE, ExecutionReply, JobExecution, JobExecutionSummary, JobStatus, JobsApi,
-    JobsTopic, Notify, PendingJobs, StatusDetails,
+    ExecutionReply, JobExecution, JobExecutionSummary, JobStatus, JobsApi, JobsTopic, Leg, Notify,
+    PendingJobs, StatusDetails,
 };
-use marram_store::{DeploymentRow, ExecutionRow, Tx};
+use marram_store::{ExecutionRow, Tx};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::job::Job;
 use super::spread::Spread;
 use crate::effective;
-use crate::job_execution::{Event, Execution, RefuseEvent};
+use crate::job_execution::{Attempts, Cancellation, Event, Execution, RefuseEvent, Report};
 use crate::unit::Unit;
 
 /// AWS lists at most this many executions in one notification.
@@ -36,6 +37,10 @@ pub(crate) fn execution_of(row: &ExecutionRow) -> Result<Execution, ApiError> {
         queued_at_s: row.queued_at_s,
         started_at_s: row.started_at_s,
         updated_at_s: row.updated_at_s,
+        limit_at_s: row.limit_at_s,
+        times_out_at_s: row.times_out_at_s,
+        attempts: Attempts { failed: row.failed_attempts, timed_out: row.timed_out_attempts },
+        is_force_canceled: row.is_force_canceled,
     })
 }
 
@@ -43,12 +48,11 @@ pub(crate) fn execution_of(row: &ExecutionRow) -> Result<Execution, ApiError> {
 /// is told when [`Spread::release`] allows it.
 pub(crate) async fn enqueue(
     unit: &mut Unit,
-    deployment: &DeploymentRow,
-    job_id: &str,
+    job: &Job,
     thing: &str,
     mut spread: Option<&mut Spread>,
 ) -> Result<(), ApiError> {
-    let current = unit.tx.execution(job_id, thing).await?;
+    let current = unit.tx.execution(job.id(), thing).await?;
     if current.as_ref().is_some_and(|row| row.is_pending) {
         return Ok(());
     }
@@ -59,7 +63,7 @@ pub(crate) async fn enqueue(
         Some(row) => {
             let ended = execution_of(&row)?;
             if let Some(spread) = &mut spread {
-                spread.requeued(ended.status);
+                spread.forget(ended.status);
             }
             ended
                 .after(Event::Requeue { queued_at_s }, now_s)
@@ -67,101 +71,125 @@ pub(crate) async fn enqueue(
         }
     };
     let is_released = spread.is_none_or(|spread| !spread.is_paced());
-    put(unit, deployment, ExecutionRow { is_released, ..row_of(job_id, thing, &next) }).await
+    put(unit, job, thing, &next, is_released).await
 }
 
-/// Applies `event` to a row; what it refuses is the inner error.
+/// Applies `event` to a row, with what follows from it for the job: its roll-out goes on, it is
+/// given up, the thing tries again, or it is completed. What the execution refuses is the inner
+/// error; otherwise it is given as it ended, though it may be queued anew by then.
 pub(crate) async fn apply(
     unit: &mut Unit,
-    deployment: &DeploymentRow,
+    job: &Job,
     row: &ExecutionRow,
     event: Event,
 ) -> Result<Result<Execution, RefuseEvent>, ApiError> {
+    let spread = Spread::load(unit, job.id()).await?;
+    let limit_s = spread.as_ref().and_then(Spread::timeout_s);
+    let event = match event {
+        Event::Update(report) => Event::Update(Report { limit_s, ..report }),
+        other => other,
+    };
     let next = match execution_of(row)?.after(event, unit.now_s()) {
         Ok(next) => next,
         Err(refused) => return Ok(Err(refused)),
     };
-    let is_withdrawn = matches!(next.status, JobStatus::Canceled | JobStatus::Removed);
-    let spread = match is_withdrawn {
-        true => None,
-        false => Spread::load(unit, &row.job_id).await?,
-    };
-    let timeout = |started_at_s| spread.as_ref()?.times_out_at_s(started_at_s);
-    let times_out_at_s = next.started_at_s.and_then(timeout);
-    put_next(unit, deployment, row, &next, times_out_at_s).await?;
-    if let Some(spread) = spread.filter(|_| !next.is_pending()) {
-        spread.ended(unit, deployment, next.status).await?;
+    put(unit, job, &row.thing, &next, row.is_released).await?;
+    if next.is_pending() {
+        return Ok(Ok(next));
     }
+    if let Some(spread) = spread.filter(|_| !is_withdrawn(next.status)) {
+        let may_retry = job.is_in_force() && spread.allows_retry(&next);
+        if spread.ended(unit, job, next.status).await?.is_given_up() {
+            return Ok(Ok(next));
+        }
+        if may_retry {
+            retry(unit, job, &row.thing, &next).await?;
+        }
+    }
+    job.settle(unit).await?;
     Ok(Ok(next))
 }
 
+/// Withdrawn executions count neither as done nor as failed.
+fn is_withdrawn(status: JobStatus) -> bool {
+    matches!(status, JobStatus::Canceled | JobStatus::Removed)
+}
+
+/// Queues the attempt that follows one that failed; the thing was told of the job long ago, so it
+/// waits for no release.
+async fn retry(unit: &mut Unit, job: &Job, thing: &str, ended: &Execution) -> Result<(), ApiError> {
+    let now_s = unit.now_s();
+    let queued_at_s = unit.tx.next_queued_at(thing, now_s).await?;
+    let next = ended
+        .after(Event::Retry { queued_at_s }, now_s)
+        .map_err(|refused| ApiError::internal(refused.to_string()))?;
+    put(unit, job, thing, &next, true).await
+}
+
 /// Cancels the job's pending executions; those in progress only if forced.
-pub(crate) async fn cancel_all(
-    unit: &mut Unit,
-    deployment: &DeploymentRow,
-    job_id: &str,
-    force: bool,
-) -> Result<(), ApiError> {
+pub(crate) async fn cancel_all(unit: &mut Unit, job: &Job, force: bool) -> Result<(), ApiError> {
     let mut after = String::new();
     loop {
-        let rows = unit.tx.pending_executions_of_job(job_id, &after, BATCH).await?;
+        let rows = unit.tx.pending_executions_of_job(job.id(), &after, BATCH).await?;
         let Some(last) = rows.last() else {
             return Ok(());
         };
         after.clone_from(&last.thing);
         for row in &rows {
+            let cancel = Event::Cancel(Cancellation { force, ..Cancellation::default() });
             // Refused only where one in progress is not forced: it runs on.
-            if let Ok(next) = execution_of(row)?.after(Event::Cancel { force }, unit.now_s()) {
-                put_next(unit, deployment, row, &next, None).await?;
+            if let Ok(next) = execution_of(row)?.after(cancel, unit.now_s()) {
+                put(unit, job, &row.thing, &next, row.is_released).await?;
             }
         }
     }
 }
 
-async fn put_next(
+async fn put(
     unit: &mut Unit,
-    deployment: &DeploymentRow,
-    row: &ExecutionRow,
+    job: &Job,
+    thing: &str,
     next: &Execution,
-    times_out_at_s: Option<i64>,
+    is_released: bool,
 ) -> Result<(), ApiError> {
-    let is_released = row.is_released;
-    let next = row_of(&row.job_id, &row.thing, next);
-    put(unit, deployment, ExecutionRow { is_released, times_out_at_s, ..next }).await
-}
-
-/// A row of an execution that its device knows and that has no time-out.
-fn row_of(job_id: &str, thing: &str, next: &Execution) -> ExecutionRow {
-    ExecutionRow {
-        job_id: job_id.to_owned(),
+    unit.touch_queue(thing, job.namespace()).await?;
+    let row = ExecutionRow {
+        job_id: job.id().to_owned(),
         thing: thing.to_owned(),
+        namespace: job.namespace().to_owned(),
         number: next.number,
         status: next.status.to_string(),
         is_pending: next.is_pending(),
-        is_released: true,
+        is_released,
+        is_force_canceled: next.is_force_canceled,
+        failed_attempts: next.attempts.failed,
+        timed_out_attempts: next.attempts.timed_out,
         details_json: Value::Object(next.details.clone()).to_string(),
         version: next.version,
         queued_at_s: next.queued_at_s,
         started_at_s: next.started_at_s,
         updated_at_s: next.updated_at_s,
-        times_out_at_s: None,
+        limit_at_s: next.limit_at_s,
+        times_out_at_s: next.times_out_at_s,
+    };
+    unit.tx.put_execution(&row).await?;
+    match job {
+        Job::Deployment(deployment) => {
+            effective::record_execution(unit, deployment, thing, next).await
+        }
+        Job::Ordinary(_) => Ok(()),
     }
 }
 
-async fn put(
-    unit: &mut Unit,
-    deployment: &DeploymentRow,
-    row: ExecutionRow,
-) -> Result<(), ApiError> {
-    unit.touch_queue(&row.thing).await?;
-    unit.tx.put_execution(&row).await?;
-    effective::record_execution(unit, deployment, &row.thing, &execution_of(&row)?).await
-}
-
-/// What is pending for the thing as far as it may know, the one queued first first.
-pub(crate) async fn visible(tx: &mut Tx, thing: &str) -> Result<Vec<ExecutionRow>, ApiError> {
+/// What is pending for the thing in the namespace as far as it may know, the one queued first
+/// first.
+pub(crate) async fn visible(
+    tx: &mut Tx,
+    thing: &str,
+    namespace: &str,
+) -> Result<Vec<ExecutionRow>, ApiError> {
     let mut pending = tx.pending_executions(thing).await?;
-    pending.retain(|row| row.is_released);
+    pending.retain(|row| row.is_released && row.namespace == namespace);
     Ok(pending)
 }
 
@@ -196,12 +224,10 @@ pub(crate) async fn describe(
 
 /// The job's document, a JSON object.
 pub(crate) async fn document(tx: &mut Tx, job_id: &str) -> Result<Value, ApiError> {
-    let Some(deployment) = tx.deployment_of_job(job_id).await? else {
-        return Err(ApiError::internal(format!("job {job_id} has no deployment")));
-    };
-    serde_json::from_str(&deployment.document_json).map_err(|error| {
-        ApiError::internal(format!("the document of job {job_id} is damaged: {error}"))
-    })
+    match Job::find(tx, job_id).await? {
+        Some(job) => job.document(),
+        None => Err(ApiError::internal(format!("there is no job {job_id}"))),
+    }
 }
 
 /// One execution in a list.
@@ -230,36 +256,35 @@ pub(crate) fn by_status(pending: &[ExecutionRow]) -> PendingJobs {
 /// same executions are pending; the new list; and the first one's document if that is another.
 pub(crate) async fn notifications(
     tx: &mut Tx,
-    thing: &str,
+    (thing, namespace): (&str, &str),
     before: &[ExecutionRow],
     now_ms: i64,
 ) -> Result<Vec<(String, Vec<u8>)>, ApiError> {
-    let after = visible(tx, thing).await?;
+    let after = visible(tx, thing, namespace).await?;
     let key = |row: &ExecutionRow| (row.job_id.clone(), row.number);
     if before.iter().map(key).eq(after.iter().map(key)) {
         return Ok(Vec::new());
     }
     let timestamp = now_ms.div_euclid(1000);
     let jobs = by_status(&after[..after.len().min(MAX_NOTIFIED)]);
-    let mut messages = vec![message(thing, JobsApi::Notify, &Notify { timestamp, jobs })?];
+    let topic = |api| {
+        let namespace = Some(namespace).filter(|id| !id.is_empty()).map(str::to_owned);
+        JobsTopic { api, namespace, leg: Leg::Plain }.to_topic(thing)
+    };
+    let notify = payload(&Notify { timestamp, jobs })?;
+    let mut messages = vec![(topic(JobsApi::Notify), notify)];
     if head(before).map(key) != head(&after).map(key) {
         let execution = match head(&after) {
             Some(row) => Some(describe(tx, row, true).await?),
             None => None,
         };
         let next = ExecutionReply { client_token: None, timestamp, execution };
-        messages.push(message(thing, JobsApi::NotifyNext, &next)?);
+        messages.push((topic(JobsApi::NotifyNext), payload(&next)?));
     }
     Ok(messages)
 }
 
-fn message<T: Serialize>(
-    thing: &str,
-    api: JobsApi,
-    body: &T,
-) -> Result<(String, Vec<u8>), ApiError> {
-    let topic = JobsTopic::namespaced(DEPLOYMENT_NAMESPACE, api).to_topic(thing);
-    let payload = serde_json::to_vec(body)
-        .map_err(|error| ApiError::internal(format!("a notification has no JSON: {error}")))?;
-    Ok((topic, payload))
+fn payload<T: Serialize>(body: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(body)
+        .map_err(|error| ApiError::internal(format!("a notification has no JSON: {error}")))
 }

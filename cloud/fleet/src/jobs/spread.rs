@@ -5,15 +5,15 @@
 //! between loses nothing, and of several callers each finds only what is still to be done.
 
 use marram_aws::ApiError;
-use marram_aws::greengrassv2::{CreateDeploymentRequest, DeploymentStatus};
 use marram_model::jobs::JobStatus;
-use marram_store::{DeploymentRow, ExecutionRow, RolloutRow};
+use marram_store::{ExecutionRow, RolloutRow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::job::Job;
 use super::queue;
 use crate::fleet::Fleet;
-use crate::job_execution::Event;
+use crate::job_execution::{Event, Execution};
 use crate::rollout::{Plan, Progress};
 use crate::unit::Unit;
 
@@ -28,16 +28,30 @@ pub(crate) struct Spread {
     progress: Progress,
 }
 
+/// Whether a job goes on after one of its executions ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    GoesOn,
+    GivenUp,
+}
+
+impl Verdict {
+    pub(super) fn is_given_up(self) -> bool {
+        self == Self::GivenUp
+    }
+}
+
 impl Spread {
-    /// A new job's; `None` where nothing holds it back and nothing ends it.
-    pub(crate) fn begin(
-        unit: &Unit,
-        job_id: &str,
-        request: &CreateDeploymentRequest,
-    ) -> Option<Self> {
-        let plan = Plan::of(request.iot_job_configuration.as_ref())?;
+    /// A new job's.
+    pub(crate) fn begin(unit: &Unit, job_id: &str, plan: Plan) -> Self {
         let progress = Progress::begin(&plan, unit.now_s());
-        Some(Self { job_id: job_id.to_owned(), plan, progress })
+        Self { job_id: job_id.to_owned(), plan, progress }
+    }
+
+    /// The same job's under another plan.
+    pub(super) fn replan(self, unit: &Unit, plan: Plan) -> Self {
+        let progress = self.progress.replan(&plan, unit.now_s());
+        Self { plan, progress, ..self }
     }
 
     /// What is stored of a job.
@@ -53,14 +67,19 @@ impl Spread {
         self.plan.is_paced()
     }
 
-    /// When an execution that is in progress since `started_at_s` is given up.
-    pub(crate) fn times_out_at_s(&self, started_at_s: i64) -> Option<i64> {
-        self.plan.times_out_at_s(started_at_s)
+    /// How long an execution may be in progress, in seconds.
+    pub(super) fn timeout_s(&self) -> Option<i64> {
+        self.plan.timeout_s()
     }
 
-    /// An execution that had ended is queued anew.
-    pub(crate) fn requeued(&mut self, ended_as: JobStatus) {
-        self.progress.requeued(ended_as);
+    /// Whether the thing whose attempt ended like this tries again.
+    pub(super) fn allows_retry(&self, ended: &Execution) -> bool {
+        self.plan.allows_retry(ended.status, ended.attempts)
+    }
+
+    /// An execution that had ended counts no more: it is queued anew, or deleted.
+    pub(super) fn forget(&mut self, ended_as: JobStatus) {
+        self.progress.forget(ended_as);
     }
 
     /// Makes as many waiting executions known to their devices as the pace allows now.
@@ -69,7 +88,7 @@ impl Spread {
         let waiting = unit.tx.unreleased_executions(&self.job_id, quota).await?;
         let count = i64::try_from(waiting.len()).unwrap_or(i64::MAX);
         for row in waiting {
-            unit.touch_queue(&row.thing).await?;
+            unit.touch_queue(&row.thing, &row.namespace).await?;
             unit.tx.put_execution(&ExecutionRow { is_released: true, ..row }).await?;
         }
         self.progress.released(&self.plan, count);
@@ -77,31 +96,25 @@ impl Spread {
     }
 
     /// An execution ended; with it the whole job, if too many have ended badly.
-    pub(crate) async fn ended(
+    pub(super) async fn ended(
         mut self,
         unit: &mut Unit,
-        deployment: &DeploymentRow,
+        job: &Job,
         status: JobStatus,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Verdict, ApiError> {
         self.progress.ended(&self.plan, status, unit.now_s());
-        let is_active = deployment.status == DeploymentStatus::Active.as_str();
-        let is_to_abort = is_active && self.progress.is_to_abort(&self.plan);
+        let is_to_abort = job.is_in_force() && self.progress.is_to_abort(&self.plan);
         if is_to_abort {
-            let status = DeploymentStatus::Canceled.as_str();
-            tracing::warn!(
-                deployment_id = deployment.id,
-                "too many failures: the rest is cancelled"
-            );
-            unit.tx.set_deployment_status(&deployment.id, status).await?;
-            let canceled = DeploymentRow { status: status.to_owned(), ..deployment.clone() };
-            queue::cancel_all(unit, &canceled, &self.job_id, false).await?;
+            let canceled = job.abort(unit).await?;
+            queue::cancel_all(unit, &canceled, false).await?;
         }
-        self.save(unit).await
+        self.save(unit).await?;
+        Ok(if is_to_abort { Verdict::GivenUp } else { Verdict::GoesOn })
     }
 
-    async fn save(self, unit: &mut Unit) -> Result<(), ApiError> {
+    pub(super) async fn save(mut self, unit: &mut Unit) -> Result<(), ApiError> {
         let is_any_left = !unit.tx.unreleased_executions(&self.job_id, 1).await?.is_empty();
-        let due_at_s = is_any_left.then(|| self.progress.next_window_at_s());
+        let due_at_s = is_any_left.then(|| self.progress.due_at_s(&self.plan, unit.now_s()));
         let plan_json = to_json(&self.plan)?;
         let progress_json = to_json(&self.progress)?;
         let row = RolloutRow { job_id: self.job_id, plan_json, progress_json, due_at_s };
@@ -143,9 +156,8 @@ impl Fleet {
         let mut unit = self.unit().await?;
         let mut has_changed = false;
         for row in unit.tx.timed_out_executions(now_s, BATCH).await? {
-            let Some(deployment) = unit.tx.deployment_of_job(&row.job_id).await? else { continue };
-            has_changed |=
-                queue::apply(&mut unit, &deployment, &row, Event::TimeOut).await?.is_ok();
+            let Some(job) = Job::find(&mut unit.tx, &row.job_id).await? else { continue };
+            has_changed |= queue::apply(&mut unit, &job, &row, Event::TimeOut).await?.is_ok();
         }
         unit.commit().await?;
         Ok(has_changed)

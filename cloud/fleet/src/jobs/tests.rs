@@ -1,3 +1,8 @@
+//! Jobs of deployments, over MQTT.
+
+mod control;
+mod ordinary;
+
 use marram_aws::greengrassv2::DeploymentIdRequest;
 use serde_json::{Value, json};
 

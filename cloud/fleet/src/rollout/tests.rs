@@ -6,7 +6,7 @@ use super::*;
 const BEGAN_S: i64 = 1_000_000;
 
 fn plan(configuration: Value) -> Plan {
-    Plan::of(Some(&serde_json::from_value(configuration).unwrap())).unwrap()
+    Plan::of(&serde_json::from_value(configuration).unwrap()).unwrap()
 }
 
 fn exponential(base: i64, factor: f64, criteria: &Value, maximum: Option<i64>) -> Plan {
@@ -83,7 +83,9 @@ fn a26c_unused_quota_is_gone_and_an_early_growth_waits_for_its_window() {
     let mut progress = Progress::begin(&plan, BEGAN_S);
     progress.released(&plan, 10);
     assert_eq!(progress.quota(&plan, BEGAN_S + 59), 0);
-    assert_eq!(progress.next_window_at_s(), BEGAN_S + 60);
+    assert_eq!(progress.due_at_s(&plan, BEGAN_S + 59), BEGAN_S + 60);
+    progress.ended(&plan, JobStatus::Succeeded, BEGAN_S + 61);
+    assert_eq!(progress.due_at_s(&plan, BEGAN_S + 61), BEGAN_S + 61, "a window has room at first");
     assert_eq!(progress.quota(&plan, BEGAN_S + 3600), 20);
     assert_eq!(progress.quota(&plan, BEGAN_S + 60), 20, "a clock that goes back changes nothing");
 }
@@ -101,7 +103,7 @@ fn a26d_the_rest_is_given_up_at_the_threshold() {
     assert!(!progress.is_to_abort(&plan), "a withdrawn execution is none that ended");
     progress.ended(&plan, JobStatus::Succeeded, BEGAN_S);
     assert!(progress.is_to_abort(&plan));
-    progress.requeued(JobStatus::Failed);
+    progress.forget(JobStatus::Failed);
     assert!(!progress.is_to_abort(&plan));
 }
 
@@ -123,13 +125,117 @@ fn a26d_any_criterion_is_enough_and_all_counts_every_failure() {
 
 #[test]
 fn a_job_without_a_configuration_has_no_plan() {
-    assert_eq!(Plan::of(None), None);
-    assert_eq!(Plan::of(Some(&IoTJobConfiguration::default())), None);
+    assert_eq!(Plan::of(&JobConfiguration::default()), None);
     let timeout = plan(json!({"timeoutConfig": {"inProgressTimeoutInMinutes": 2}}));
-    assert_eq!((timeout.is_paced(), timeout.times_out_at_s(10)), (false, Some(130)));
+    assert_eq!((timeout.is_paced(), timeout.timeout_s()), (false, Some(120)));
+}
+
+/// AWS's example: base 50, factor 2, and 1000 things told or succeeded, whichever is first.
+#[test]
+fn a26c_of_two_criteria_the_first_to_be_met_counts() {
+    let criteria = json!({"numberOfNotifiedThings": 1000, "numberOfSucceededThings": 100});
+    let plan = exponential(50, 2.0, &criteria, None);
+    // All that are told succeed, so 100 successes come first.
+    assert_eq!(minutes(&plan, 600), [50, 50, 100, 200, 200]);
+    let criteria = json!({"numberOfNotifiedThings": 100, "numberOfSucceededThings": 1000});
+    let plan = exponential(50, 2.0, &criteria, None);
+    assert_eq!(minutes(&plan, 600), [50, 50, 100, 200, 200]);
+}
+
+#[test]
+fn another_plan_begins_its_pace_anew_and_forgets_no_failure() {
+    let slow = plan(json!({"jobExecutionsRolloutConfig": {"maximumPerMinute": 2}}));
+    let mut progress = Progress::begin(&slow, BEGAN_S);
+    progress.released(&slow, progress.clone().quota(&slow, BEGAN_S));
+    progress.ended(&slow, JobStatus::Failed, BEGAN_S);
+    let other = plan(json!({
+        "jobExecutionsRolloutConfig": {"maximumPerMinute": 7},
+        "abortConfig": {"criteriaList": [{"failureType": "FAILED", "action": "CANCEL",
+                                          "thresholdPercentage": 100.0,
+                                          "minNumberOfExecutedThings": 1}]},
+    }));
+    let mut progress = progress.replan(&other, BEGAN_S + 10);
+    assert_eq!(progress.quota(&other, BEGAN_S + 10), 7);
+    assert!(progress.is_to_abort(&other));
+}
+
+fn retries(criteria: &[(&str, i64)]) -> Plan {
+    let list: Vec<Value> = criteria
+        .iter()
+        .map(|(kind, count)| json!({"failureType": kind, "numberOfRetries": count}))
+        .collect();
+    plan(json!({"jobExecutionsRetryConfig": {"criteriaList": list}}))
+}
+
+#[test]
+fn retries_are_counted_by_the_kind_of_failure() {
+    let plan = retries(&[("FAILED", 2), ("TIMED_OUT", 1)]);
+    let allows =
+        |status, failed, timed_out| plan.allows_retry(status, Attempts { failed, timed_out });
+    assert!(allows(JobStatus::Failed, 1, 9) && !allows(JobStatus::Failed, 2, 0));
+    assert!(allows(JobStatus::TimedOut, 9, 0) && !allows(JobStatus::TimedOut, 0, 1));
+    for never in [JobStatus::Rejected, JobStatus::Succeeded, JobStatus::Canceled] {
+        assert!(!allows(never, 0, 0), "{never}");
+    }
+    let all = retries(&[("ALL", 3)]);
+    let attempts = |failed, timed_out| Attempts { failed, timed_out };
+    assert!(all.allows_retry(JobStatus::Failed, attempts(1, 1)));
+    assert!(!all.allows_retry(JobStatus::TimedOut, attempts(2, 1)));
 }
 
 proptest! {
+    /// However attempts end, a thing makes exactly as many as its criteria allow.
+    #[test]
+    fn a_thing_never_tries_more_often_than_allowed(
+        failed in 0_i64..=5,
+        timed_out in 0_i64..=5,
+        ends in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let plan = retries(&[("FAILED", failed), ("TIMED_OUT", timed_out)]);
+        let mut attempts = Attempts::default();
+        for is_failure in ends {
+            let (status, used, most) = match is_failure {
+                true => (JobStatus::Failed, &mut attempts.failed, failed),
+                false => (JobStatus::TimedOut, &mut attempts.timed_out, timed_out),
+            };
+            let expected = *used < most;
+            *used += 1;
+            let before = match is_failure {
+                true => Attempts { failed: attempts.failed - 1, ..attempts },
+                false => Attempts { timed_out: attempts.timed_out - 1, ..attempts },
+            };
+            prop_assert_eq!(plan.allows_retry(status, before), expected);
+            if !expected {
+                break;
+            }
+        }
+    }
+
+    /// The job is given up exactly when a criterion's share is reached, whatever the order.
+    #[test]
+    fn the_threshold_is_a_share_of_what_ended(
+        ends in prop::collection::vec(0_usize..4, 0..60),
+        threshold in 1_i64..=100,
+        least in 1_i64..20,
+        kind in 0_usize..4,
+    ) {
+        let kinds = ["FAILED", "REJECTED", "TIMED_OUT", "ALL"];
+        let statuses =
+            [JobStatus::Failed, JobStatus::Rejected, JobStatus::TimedOut, JobStatus::Succeeded];
+        let plan = abort(&json!([{"failureType": kinds[kind], "action": "CANCEL",
+                                  "thresholdPercentage": threshold,
+                                  "minNumberOfExecutedThings": least}]));
+        let mut progress = Progress::begin(&plan, BEGAN_S);
+        let (mut executed, mut failures) = (0_i64, 0_i64);
+        for end in ends {
+            progress.ended(&plan, statuses[end], BEGAN_S);
+            executed += 1;
+            failures += i64::from(if kind == 3 { end < 3 } else { end == kind });
+            let expected = executed >= least && failures * 100 >= threshold * executed;
+            prop_assert_eq!(progress.is_to_abort(&plan), expected);
+        }
+    }
+
     /// No minute ever releases more than the highest rate, every minute at least one, and the
     /// rate never shrinks.
     #[test]

@@ -1,11 +1,267 @@
-//! Shapes of the operations on jobs. Greengrass makes the jobs; these only look at them.
-
-use std::collections::BTreeMap;
+//! Shapes of the operations on jobs: those that carry Greengrass's deployments, and any other.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::Tag;
 use crate::epoch::EpochMs;
-use crate::greengrassv2::{AbortConfig, RolloutConfig, TimeoutConfig};
+use crate::greengrassv2::{AbortConfig, IoTJobConfiguration, RolloutConfig, TimeoutConfig};
+
+/// How a job spreads over its things.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobConfiguration {
+    /// How URLs in the document are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presigned_url_config: Option<PresignedUrlConfig>,
+    /// How fast things are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_executions_rollout_config: Option<RolloutConfig>,
+    /// When the rest is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort_config: Option<AbortConfig>,
+    /// When one thing is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_config: Option<TimeoutConfig>,
+    /// How often a thing tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_executions_retry_config: Option<RetryConfig>,
+}
+
+impl From<IoTJobConfiguration> for JobConfiguration {
+    fn from(deployment: IoTJobConfiguration) -> Self {
+        let IoTJobConfiguration { job_executions_rollout_config, abort_config, timeout_config } =
+            deployment;
+        Self { job_executions_rollout_config, abort_config, timeout_config, ..Self::default() }
+    }
+}
+
+/// `PresignedUrlConfig`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PresignedUrlConfig {
+    /// The role that may read what is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// How long the URLs work, in seconds: 60 to 3600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_sec: Option<i64>,
+}
+
+/// `JobExecutionsRetryConfig`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryConfig {
+    /// One for each kind of failure, or one for both.
+    pub criteria_list: Vec<RetryCriteria>,
+}
+
+/// `RetryCriteria`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryCriteria {
+    /// After which ends a thing tries again.
+    pub failure_type: RetryableFailureType,
+    /// How often: 0 to 10.
+    pub number_of_retries: i64,
+}
+
+/// `RetryableFailureType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RetryableFailureType {
+    /// The device could not do it.
+    Failed,
+    /// The device took too long.
+    TimedOut,
+    /// Either of the two.
+    All,
+}
+
+/// `CreateJob`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateJobRequest {
+    /// The new job.
+    pub job_id: String,
+    /// ARNs of things and thing groups.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Where in S3 the document is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_source: Option<String>,
+    /// The document itself, JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `SNAPSHOT`, which is the default, or `CONTINUOUS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_selection: Option<String>,
+    /// What to tag it with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// On whose topics it is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_id: Option<String>,
+    /// The template that it is made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_template_arn: Option<String>,
+    /// What to fill into a template's document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_parameters: Option<Value>,
+    /// When it begins and ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling_config: Option<Value>,
+    /// Which software it installs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_package_versions: Option<Value>,
+    /// How it spreads.
+    #[serde(flatten)]
+    pub configuration: JobConfiguration,
+}
+
+/// Answer to `CreateJob`, `CancelJob` and `AssociateTargetsWithJob`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobResponse {
+    /// Its ARN.
+    pub job_arn: String,
+    /// Its id.
+    pub job_id: String,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// `UpdateJob`: what is absent stays.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateJobRequest {
+    /// The job.
+    pub job_id: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// The job's namespace.
+    pub namespace_id: Option<String>,
+    /// How it spreads.
+    #[serde(flatten)]
+    pub configuration: JobConfiguration,
+}
+
+/// `CancelJob`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelJobRequest {
+    /// The job.
+    pub job_id: String,
+    /// Why, as a code.
+    pub reason_code: Option<String>,
+    /// Why, in words.
+    pub comment: Option<String>,
+    /// Whether executions in progress are cancelled too.
+    pub force: Option<bool>,
+}
+
+/// `DeleteJob`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteJobRequest {
+    /// The job.
+    pub job_id: String,
+    /// Whether it is deleted in progress too.
+    pub force: Option<bool>,
+    /// The job's namespace.
+    pub namespace_id: Option<String>,
+}
+
+/// `AssociateTargetsWithJob`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssociateTargetsWithJobRequest {
+    /// The job.
+    pub job_id: String,
+    /// ARNs of things and thing groups.
+    pub targets: Vec<String>,
+    /// Why, in words.
+    pub comment: Option<String>,
+    /// The job's namespace.
+    pub namespace_id: Option<String>,
+}
+
+/// `GetJobDocument`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetJobDocumentRequest {
+    /// The job.
+    pub job_id: String,
+}
+
+/// Answer to `GetJobDocument`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetJobDocumentResponse {
+    /// JSON text.
+    pub document: String,
+}
+
+/// `ListJobs`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListJobsRequest {
+    /// Only jobs in this status.
+    pub status: Option<String>,
+    /// Only `SNAPSHOT` or `CONTINUOUS` jobs.
+    pub target_selection: Option<String>,
+    /// Only jobs with this thing group as a target.
+    pub thing_group_name: Option<String>,
+    /// Only jobs with this thing group as a target.
+    pub thing_group_id: Option<String>,
+    /// Only jobs in this namespace.
+    pub namespace_id: Option<String>,
+    /// 1 to 250.
+    pub max_results: Option<i64>,
+    /// Where to go on.
+    pub next_token: Option<String>,
+}
+
+/// Answer to `ListJobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListJobsResponse {
+    /// The page, newest first.
+    pub jobs: Vec<JobSummary>,
+    /// Where to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// One row of `ListJobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSummary {
+    /// Its ARN.
+    pub job_arn: String,
+    /// Its id.
+    pub job_id: String,
+    /// The thing group that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thing_group_id: Option<String>,
+    /// `CONTINUOUS` or `SNAPSHOT`.
+    pub target_selection: String,
+    /// As in [`Job`].
+    pub status: String,
+    /// When it was made.
+    pub created_at: EpochMs,
+    /// When it last changed.
+    pub last_updated_at: EpochMs,
+    /// When it was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<EpochMs>,
+    /// Whether things wait to be told.
+    pub is_concurrent: bool,
+}
 
 /// `DescribeJob`.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,11 +275,14 @@ pub struct DescribeJobRequest {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeJobResponse {
+    /// Where in S3 its document was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_source: Option<String>,
     /// The job.
     pub job: Job,
 }
 
-/// A job. The configurations are those that its deployment was made with.
+/// A job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
@@ -49,15 +308,9 @@ pub struct Job {
     /// Free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How fast it is rolled out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_executions_rollout_config: Option<RolloutConfig>,
-    /// When it is aborted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub abort_config: Option<AbortConfig>,
-    /// When an execution times out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_config: Option<TimeoutConfig>,
+    /// How it spreads.
+    #[serde(flatten)]
+    pub configuration: JobConfiguration,
     /// When it was made.
     pub created_at: EpochMs,
     /// When it last changed.
@@ -70,6 +323,8 @@ pub struct Job {
     /// `aws-gg-deployment` for Greengrass's jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_id: Option<String>,
+    /// Whether things wait to be told.
+    pub is_concurrent: bool,
 }
 
 /// How many things of a job are in which state.
@@ -94,120 +349,4 @@ pub struct JobProcessDetails {
     pub number_of_removed_things: i64,
     /// TIMED_OUT.
     pub number_of_timed_out_things: i64,
-}
-
-/// `ListJobExecutionsForThing`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListJobExecutionsForThingRequest {
-    /// The thing.
-    pub thing_name: String,
-    /// Only executions in this status.
-    pub status: Option<String>,
-    /// Only executions of jobs in this namespace.
-    pub namespace_id: Option<String>,
-    /// Only executions of this job.
-    pub job_id: Option<String>,
-    /// 1 to 250.
-    pub max_results: Option<i64>,
-    /// Where to go on.
-    pub next_token: Option<String>,
-}
-
-/// Answer to `ListJobExecutionsForThing`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListJobExecutionsForThingResponse {
-    /// The page.
-    pub execution_summaries: Vec<JobExecutionSummaryForThing>,
-    /// Where to go on; absent at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-}
-
-/// One row of `ListJobExecutionsForThing`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobExecutionSummaryForThing {
-    /// The job.
-    pub job_id: String,
-    /// Its execution on the thing.
-    pub job_execution_summary: JobExecutionSummary,
-}
-
-/// How far one thing is with one job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobExecutionSummary {
-    /// `QUEUED`, `IN_PROGRESS`, `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `REJECTED`, `REMOVED` or
-    /// `CANCELED`.
-    pub status: String,
-    /// When it was queued.
-    pub queued_at: EpochMs,
-    /// When the thing began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<EpochMs>,
-    /// When it last changed.
-    pub last_updated_at: EpochMs,
-    /// Which attempt it is, from 1.
-    pub execution_number: i64,
-}
-
-/// `DescribeJobExecution`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DescribeJobExecutionRequest {
-    /// The job.
-    pub job_id: String,
-    /// The thing.
-    pub thing_name: String,
-    /// Which attempt; the last one when absent.
-    pub execution_number: Option<i64>,
-}
-
-/// Answer to `DescribeJobExecution`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DescribeJobExecutionResponse {
-    /// The execution.
-    pub execution: JobExecution,
-}
-
-/// One thing's execution of one job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobExecution {
-    /// The job.
-    pub job_id: String,
-    /// As in [`JobExecutionSummary`].
-    pub status: String,
-    /// Whether it was cancelled while in progress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub force_canceled: Option<bool>,
-    /// What the thing says of it.
-    pub status_details: JobExecutionStatusDetails,
-    /// The thing's ARN.
-    pub thing_arn: String,
-    /// When it was queued.
-    pub queued_at: EpochMs,
-    /// When the thing began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<EpochMs>,
-    /// When it last changed.
-    pub last_updated_at: EpochMs,
-    /// Which attempt it is, from 1.
-    pub execution_number: i64,
-    /// Counts the changes from 1.
-    pub version_number: i64,
-    /// How long the thing still has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approximate_seconds_before_timed_out: Option<i64>,
-}
-
-/// What a thing says of an execution.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobExecutionStatusDetails {
-    /// Names and values.
-    pub details_map: BTreeMap<String, String>,
 }

@@ -21,9 +21,11 @@ async fn a22_the_scope_s_service_decides_before_the_path() {
     cloud.json("iot", "POST", "/things/T", json!({})).await.ok();
     let jobs = cloud.call("iot", "GET", "/things/T/jobs", b"").await.ok();
     assert_eq!(jobs["executionSummaries"], json!([]));
-    let other = cloud.call("iot-jobs-data", "GET", "/things/T/jobs", b"").await;
+    let pending = cloud.call("iot-jobs-data", "GET", "/things/T/jobs", b"").await.ok();
+    assert_eq!(pending, json!({"inProgressJobs": [], "queuedJobs": []}));
+    let other = cloud.call("iot-nothing", "GET", "/things/T/jobs", b"").await;
     let body = other.refused(404, "UnknownOperationException");
-    assert!(body["message"].as_str().unwrap().contains("iot-jobs-data"));
+    assert!(body["message"].as_str().unwrap().contains("iot-nothing"));
     let nothing = cloud.call("greengrass", "GET", "/things/T", b"").await;
     nothing.refused(404, "UnknownOperationException");
     let iam = cloud.call("iam", "POST", "/", b"Action=CreateRole").await;

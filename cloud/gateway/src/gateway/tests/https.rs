@@ -227,3 +227,35 @@ async fn unknown_paths_are_named() {
     assert_eq!(status, 404);
     assert_eq!(response.header("x-amzn-errortype"), Some("UnknownOperationException"));
 }
+
+#[tokio::test]
+async fn a22_a28_a_device_does_its_jobs_over_https_as_far_as_its_policies_allow() {
+    let plane = Plane::start().await;
+    let actions = [
+        "iot:GetPendingJobExecutions",
+        "iot:StartNextPendingJobExecution",
+        "iot:UpdateJobExecution",
+    ];
+    let thing = "arn:aws:iot:us-east-1:123456789012:thing/core1";
+    let device = plane.device(allow(&actions, &[thing])).await;
+    let asked = json!({
+        "jobId": "j", "document": "{\"n\":1}",
+        "targets": [thing],
+    });
+    plane.fleet.create_job(request(asked)).await.unwrap();
+    let jobs = "/things/core1/jobs";
+    let (status, body, _) = plane.call(Some(&device), "GET", jobs, "").await;
+    assert_eq!((status, &body["queuedJobs"][0]["jobId"]), (200, &json!("j")), "{body}");
+    let next = format!("{jobs}/$next");
+    let (status, body, _) = plane.call(Some(&device), "PUT", &next, "{}").await;
+    assert_eq!((status, &body["execution"]["jobDocument"]), (200, &json!("{\"n\":1}")), "{body}");
+    let done = json!({"status": "SUCCEEDED"}).to_string();
+    let (status, body, _) = plane.call(Some(&device), "POST", &format!("{jobs}/j"), &done).await;
+    assert_eq!((status, body), (200, json!({})));
+    let late = plane.call(Some(&device), "POST", &format!("{jobs}/j"), &done).await;
+    assert_eq!(late.0, 409);
+    assert_eq!(late.2.header("x-amzn-errortype"), Some("InvalidStateTransitionException"));
+    assert_eq!(plane.call(Some(&device), "PUT", &next, "[]").await.0, 400);
+    assert_eq!(plane.call(Some(&device), "GET", &format!("{jobs}/j"), "").await.0, 403);
+    assert_eq!(plane.call(Some(&device), "GET", "/things/other/jobs", "").await.0, 403);
+}
