@@ -13,7 +13,7 @@ use marram_model::error_code::ErrorCode;
 use marram_model::status::{DeploymentOutcome, DeploymentStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::current::Current;
 use super::machine::{Action, Deadlines, Ending, Event, Failure, Machine, Step};
@@ -22,6 +22,10 @@ use super::request::Request;
 
 /// Offers and cancels that wait for the engine; it takes each within microseconds.
 const COMMANDS: usize = 32;
+
+/// How soon a write that the disk refused is tried again. The deployment waits for it, because
+/// what is not kept would be forgotten at the next start; others are heard meanwhile.
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the steps of a deployment do on this device.
 pub(crate) trait Steps: Send + Sync + 'static {
@@ -37,20 +41,31 @@ pub(crate) trait Steps: Send + Sync + 'static {
         current: &mut Current,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Keeps where the deployment is, durably; `None` when none is under way.
-    fn save(&self, current: Option<&Current>) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Keeps where the deployment is, durably.
+    fn save(&self, current: &Current) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Tells the cloud, now or at the next connection.
+    /// What was kept of the deployment last: steps keep what they have done so far, too.
+    fn saved(&self) -> Option<Current>;
+
+    /// Keeps, in one transaction, what the deployment has brought, that nothing is under way, and
+    /// what the cloud has to hear of it.
+    fn close(
+        &self,
+        current: &Current,
+        outcome: &DeploymentOutcome,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Notes what the cloud has to hear, now or at the next connection.
     fn report(
         &self,
         request: &Request,
         outcome: DeploymentOutcome,
-    ) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// A deployment begins, or goes on after a restart.
     fn began(&self) -> impl Future<Output = ()> + Send;
 
-    /// A deployment is over, however it ended. May be called again for the same one after a kill.
+    /// A deployment is over and closed, however it ended; after a kill this may never be called.
     fn ended(
         &self,
         current: &Current,
@@ -120,7 +135,7 @@ struct Engine<S> {
 }
 
 /// A step's end, with the deployment that it worked on.
-type StepEnd = (Box<Current>, Result<(), Failure>);
+type StepEnd = (Box<Current>, Event);
 type RunningStep = Pin<Box<dyn Future<Output = StepEnd> + Send>>;
 
 impl<S: Steps> Engine<S> {
@@ -157,7 +172,7 @@ impl<S: Steps> Engine<S> {
                 if let Some(request) = self.queue.cancel(&key) {
                     tracing::info!(deployment = key, "cancelled before it began");
                     let canceled = DeploymentOutcome::plain(DeploymentStatus::Canceled);
-                    self.steps.report(&request, canceled).await;
+                    self.report(&request, canceled).await;
                 }
             }
         }
@@ -167,13 +182,29 @@ impl<S: Steps> Engine<S> {
         match self.steps.accept(&request) {
             Ok(current) => {
                 let in_progress = DeploymentOutcome::plain(DeploymentStatus::InProgress);
-                self.steps.report(&request, in_progress).await;
+                self.report(&request, in_progress).await;
                 self.drive(current).await;
             }
             Err(outcome) => {
                 tracing::warn!(deployment = request.source.key(), ?outcome, "deployment refused");
-                self.steps.report(&request, outcome).await;
+                self.refuse(&request, outcome).await;
             }
+        }
+    }
+
+    /// A status that cannot be kept is lost, except the last one: see [`Self::refuse`] and
+    /// [`Self::finish`].
+    async fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+        if let Err(failure) = self.steps.report(request, outcome).await {
+            tracing::error!(cause = failure.cause, "a deployment's status could not be kept");
+        }
+    }
+
+    /// The end of a deployment that never began.
+    async fn refuse(&mut self, request: &Request, outcome: DeploymentOutcome) {
+        while let Err(failure) = self.steps.report(request, outcome.clone()).await {
+            tracing::error!(cause = failure.cause, "the refusal is kept again soon");
+            self.pause(request).await;
         }
     }
 
@@ -187,27 +218,27 @@ impl<S: Steps> Engine<S> {
                 Action::Finish(ending) => break ending,
                 Action::Ignore => return,
             };
-            if let Err(failure) = self.steps.save(Some(&current)).await {
-                action = current.machine.handle(Event::Failed(failure));
+            if let Err(instead) = self.keep_position(step, &mut current).await {
+                action = instead;
                 continue;
             }
             tracing::info!(deployment = current.key(), ?step, "deployment step");
             let request = current.request.clone();
             let mut machine = current.machine.clone();
-            let event = self.run_step(step, current, &request, &mut machine).await;
-            (current, action) = match event {
-                StepOutcome::Ended((after, result)) => {
+            let before = current.clone();
+            let outcome = self.run_step(step, current, &request, &mut machine).await;
+            (current, action) = match outcome {
+                StepOutcome::Ended((after, event)) => {
                     let mut after = *after;
-                    let event = match result {
-                        Ok(()) => Event::Done,
-                        Err(failure) => Event::Failed(failure),
-                    };
+                    // It may have been cancelled where that waits for the step's end.
+                    after.machine.take_cancel_of(&machine);
                     let action = after.machine.handle(event);
                     (after, action)
                 }
-                StepOutcome::Canceled(before) => {
-                    let ending = Action::Finish(Ending::Canceled);
-                    (*before, ending)
+                StepOutcome::Canceled(action) => {
+                    let mut so_far = self.so_far(before);
+                    so_far.machine = machine;
+                    (so_far, action)
                 }
             };
         };
@@ -221,21 +252,26 @@ impl<S: Steps> Engine<S> {
         request: &Request,
         machine: &mut Machine,
     ) -> StepOutcome {
-        let before = Box::new(current.clone());
-        let limit = self.deadlines.of(step);
+        let limit = match step {
+            Step::SettleRestored if machine.is_canceled() => self.deadlines.canceled,
+            _ => self.deadlines.of(step),
+        };
         let mut running = self.step_future(step, current, limit);
         loop {
             tokio::select! {
-                end = &mut running => return StepOutcome::Ended(end),
+                biased;
                 Some(command) = self.commands.recv() => match command {
                     Command::Cancel { key } if key == request.source.key() => {
                         match machine.handle(Event::Cancel) {
-                            Action::Finish(_) => return StepOutcome::Canceled(before),
-                            _ => tracing::info!(deployment = key, ?step, "too late to cancel"),
+                            Action::Ignore => {
+                                tracing::info!(deployment = key, ?step, "it goes back already");
+                            }
+                            action => return StepOutcome::Canceled(action),
                         }
                     }
                     other => self.take(other, Some(request)).await,
                 },
+                end = &mut running => return StepOutcome::Ended(end),
             }
         }
     }
@@ -244,13 +280,56 @@ impl<S: Steps> Engine<S> {
         let steps = Arc::clone(&self.steps);
         Box::pin(async move {
             let mut current = Box::new(current);
-            let result = timeout(limit, steps.run(step, &mut current)).await;
-            let result = result.unwrap_or_else(|_| Err(deadline_passed(step, limit)));
-            (current, result)
+            let event = match timeout(limit, steps.run(step, &mut current)).await {
+                Ok(Ok(())) => Event::Done,
+                Ok(Err(failure)) => Event::Failed(failure),
+                Err(_) => Event::Overdue(deadline_passed(step, limit)),
+            };
+            (current, event)
         })
     }
 
-    async fn finish(&self, current: &Current, ending: Ending) {
+    /// The deployment with what its steps have kept of their work, also of the one under way.
+    fn so_far(&self, before: Current) -> Current {
+        self.steps.saved().filter(|saved| saved.key() == before.key()).unwrap_or(before)
+    }
+
+    /// Keeps the position, or says what happens instead of the step. What would go back must not
+    /// fail for a disk that is full for a moment.
+    async fn keep_position(&mut self, step: Step, current: &mut Current) -> Result<(), Action> {
+        let began = Instant::now();
+        loop {
+            let Err(failure) = self.steps.save(current).await else { return Ok(()) };
+            if !step.has_changed_the_device() || began.elapsed() >= self.deadlines.write {
+                return Err(current.machine.handle(Event::Failed(failure)));
+            }
+            tracing::error!(cause = failure.cause, ?step, "the position is kept again soon");
+            if self.pause(&current.request).await {
+                match current.machine.handle(Event::Cancel) {
+                    Action::Ignore => {}
+                    action => return Err(action),
+                }
+            }
+        }
+    }
+
+    /// Waits before a write is tried again, and listens; true if this deployment was cancelled.
+    async fn pause(&mut self, request: &Request) -> bool {
+        let over = sleep_until(Instant::now() + WRITE_AGAIN);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => match command {
+                    Command::Cancel { key } if key == request.source.key() => return true,
+                    other => self.take(other, Some(request)).await,
+                },
+                () = &mut over => return false,
+            }
+        }
+    }
+
+    async fn finish(&mut self, current: &Current, ending: Ending) {
         let outcome = match ending {
             Ending::Succeeded => DeploymentOutcome::succeeded(),
             Ending::Canceled => DeploymentOutcome::plain(DeploymentStatus::Canceled),
@@ -264,19 +343,18 @@ impl<S: Steps> Engine<S> {
             cause = outcome.failure_cause.as_deref(),
             "deployment ended"
         );
-        // Reported before the position is dropped: killed in between, the device resumes the last
-        // step, which is done already, and reports the same outcome again.
-        self.steps.ended(current, &outcome).await;
-        self.steps.report(&current.request, outcome).await;
-        if let Err(failure) = self.steps.save(None).await {
-            tracing::error!(cause = failure.cause, "the end of the deployment was not saved");
+        while let Err(failure) = self.steps.close(current, &outcome).await {
+            tracing::error!(cause = failure.cause, "the end of the deployment is kept again soon");
+            // It is over, so a cancel changes nothing.
+            self.pause(&current.request).await;
         }
+        self.steps.ended(current, &outcome).await;
     }
 }
 
 enum StepOutcome {
     Ended(StepEnd),
-    Canceled(Box<Current>),
+    Canceled(Action),
 }
 
 fn deadline_passed(step: Step, limit: Duration) -> Failure {

@@ -7,8 +7,8 @@
 //! - every event leads on: a deployment whose steps all return ends, once;
 //! - nothing on the device has changed before [`Step::Apply`] is done, so a failure or a cancel
 //!   up to then ends in `FAILED_NO_STATE_CHANGE` or `CANCELED`;
-//! - from then on a cancel is refused and the true result is reported
-//!   (recipes and deployments, B2, "Recommend");
+//! - a cancel is honoured in every step: from then on it leads back to the configuration of before,
+//!   so that `CANCELED` always means that the device is as it was;
 //! - a deployment that restarts the nucleus goes back on failure whatever its policy says, and the
 //!   way back restarts the nucleus too (B5.9).
 
@@ -89,6 +89,9 @@ pub struct Deadlines {
     pub settle: Duration,
     /// Stopping what is no longer wanted.
     pub remove: Duration,
+    /// Waiting for the restored components of a deployment that was cancelled: whoever cancels
+    /// wants the next one, so the components come up behind it.
+    pub canceled: Duration,
 }
 
 impl Default for Deadlines {
@@ -105,6 +108,7 @@ impl Default for Deadlines {
             restart: minutes(5),
             settle: minutes(60),
             remove: minutes(5),
+            canceled: Duration::from_secs(8),
         }
     }
 }
@@ -155,8 +159,10 @@ impl Failure {
 pub enum Event {
     /// The step that was asked for is done.
     Done,
-    /// The step that was asked for failed, or its deadline passed.
+    /// The step that was asked for failed.
     Failed(Failure),
+    /// The step that was asked for was not over at its deadline; the failure says so.
+    Overdue(Failure),
     /// Somebody wants the deployment to stop: the cloud, a newer one, or a person.
     Cancel,
 }
@@ -168,7 +174,7 @@ pub enum Action {
     Run(Step),
     /// Give up the step under way, if any, and end like this.
     Finish(Ending),
-    /// Nothing changes: the cancel came too late, or the deployment is over.
+    /// Nothing changes: the deployment goes back already, or is over.
     Ignore,
 }
 
@@ -177,7 +183,7 @@ pub enum Action {
 pub enum Ending {
     /// All is as the document says.
     Succeeded,
-    /// Cancelled before anything had changed.
+    /// Cancelled; the device's configuration is as it was before.
     Canceled,
     /// Failed; the detail says what state the device is in.
     Failed {
@@ -211,6 +217,9 @@ pub struct Machine {
     /// Whether something on the way back has failed.
     #[serde(default)]
     rollback_failed: bool,
+    /// Whether somebody wants it to stop.
+    #[serde(default)]
+    canceled: bool,
     #[serde(default)]
     over: bool,
 }
@@ -224,6 +233,7 @@ impl Machine {
             failure: None,
             restarts: false,
             rollback_failed: false,
+            canceled: false,
             over: false,
         }
     }
@@ -237,6 +247,16 @@ impl Machine {
     /// deployment, and not by the nucleus.
     pub fn restarts(&self) -> bool {
         self.restarts
+    }
+
+    /// Takes over that somebody wanted it to stop while the step that it is in ran.
+    pub(super) fn take_cancel_of(&mut self, other: &Self) {
+        self.canceled |= other.canceled;
+    }
+
+    /// Whether somebody wants it to stop.
+    pub fn is_canceled(&self) -> bool {
+        self.canceled
     }
 
     /// The step under way.
@@ -264,10 +284,41 @@ impl Machine {
         match event {
             Event::Done => self.advance(),
             Event::Failed(failure) => self.fail(failure),
-            Event::Cancel if self.step.has_changed_the_device() || self.step == Step::Apply => {
-                Action::Ignore
+            // The configuration of before is in force, and its components are on their way.
+            Event::Overdue(_)
+                if self.step == Step::SettleRestored && self.goes_back_by_cancel() =>
+            {
+                self.finish(Ending::Canceled)
             }
-            Event::Cancel => self.finish(Ending::Canceled),
+            Event::Overdue(failure) => self.fail(failure),
+            Event::Cancel => self.cancel(),
+        }
+    }
+
+    /// Whether nothing but a cancel is the reason for going back.
+    fn goes_back_by_cancel(&self) -> bool {
+        self.canceled && self.failure.is_none()
+    }
+
+    fn cancel(&mut self) -> Action {
+        let is_first = !std::mem::replace(&mut self.canceled, true);
+        match self.step {
+            Step::Gather
+            | Step::Resolve
+            | Step::Prepare
+            | Step::NotifyComponents
+            | Step::ValidateConfiguration => self.finish(Ending::Canceled),
+            Step::Bootstrap | Step::Restart | Step::Settle | Step::Remove => {
+                self.run(Step::Restore)
+            }
+            // Again, with less patience.
+            Step::SettleRestored if is_first => self.run(Step::SettleRestored),
+            // Apply is one write, and goes back when it is done; the others go back already.
+            Step::Apply
+            | Step::Restore
+            | Step::BootstrapRestored
+            | Step::RestartRestored
+            | Step::SettleRestored => Action::Ignore,
         }
     }
 
@@ -278,6 +329,7 @@ impl Machine {
             Step::Prepare => Step::NotifyComponents,
             Step::NotifyComponents => Step::ValidateConfiguration,
             Step::ValidateConfiguration => Step::Apply,
+            Step::Apply if self.canceled => Step::Restore,
             Step::Apply if self.restarts => Step::Bootstrap,
             Step::Bootstrap => Step::Restart,
             Step::Apply | Step::Restart => Step::Settle,
@@ -288,6 +340,9 @@ impl Machine {
             Step::Remove => return self.finish(Ending::Succeeded),
             Step::SettleRestored if self.rollback_failed => {
                 return self.finish_failed(DetailedStatus::FailedUnableToRollback);
+            }
+            Step::SettleRestored if self.goes_back_by_cancel() => {
+                return self.finish(Ending::Canceled);
             }
             Step::SettleRestored => {
                 return self.finish_failed(DetailedStatus::FailedRollbackComplete);

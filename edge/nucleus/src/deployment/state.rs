@@ -4,6 +4,7 @@
 //! the books of the groups, the deployment under way, and the outcomes that the cloud has not
 //! heard yet. A leaf is replaced whole, and group names that differ only in case stay apart.
 
+use marram_model::status::DeploymentOutcome;
 use marram_os::clock::SharedClock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::current::Current;
 use super::groups::Groups;
 use super::local_status::{LocalDeployment, LocalDeployments};
+use super::request::Source;
 use crate::cloud::DeploymentStatusUpdate;
 use crate::config::{ChangeConfig, ConfigStore, Transaction};
 
@@ -49,47 +51,66 @@ impl DeploymentState {
         self.read(OUTCOMES).unwrap_or_default()
     }
 
-    /// Keeps the deployment under way, or that there is none; durable when it returns.
-    pub async fn save_current(&self, current: Option<&Current>) -> Result<(), ChangeConfig> {
+    /// Keeps the deployment under way; durable when it returns.
+    pub async fn save_current(&self, current: &Current) -> Result<(), ChangeConfig> {
         self.config.change(|tx| self.put_current(tx, current)).await
     }
 
     /// As [`Self::save_current`], as part of a larger change.
-    pub fn put_current(
+    pub fn put_current(&self, tx: &mut Transaction, current: &Current) -> Result<(), ChangeConfig> {
+        self.put(tx, CURRENT, current)
+    }
+
+    /// Ends the deployment under way, which `source` asked for: nothing is under way any more, the
+    /// books are as they are now, and the outcome is noted. Durable when it returns.
+    pub async fn close(
         &self,
-        tx: &mut Transaction,
-        current: Option<&Current>,
+        groups: Option<&Groups>,
+        source: &Source,
+        outcome: &DeploymentOutcome,
     ) -> Result<(), ChangeConfig> {
-        match current {
-            Some(current) => self.put(tx, CURRENT, current),
-            None => {
-                tx.remove(CURRENT);
-                Ok(())
-            }
-        }
-    }
-
-    /// Keeps the books; durable when it returns.
-    pub async fn save_groups(&self, groups: &Groups) -> Result<(), ChangeConfig> {
-        self.config.change(|tx| self.put(tx, GROUPS, groups)).await
-    }
-
-    /// Adds an outcome to those that the cloud must hear; durable when it returns. One that says
-    /// the same deployment is still going on is superseded by the new one.
-    pub async fn add_outcome(&self, pending: &DeploymentStatusUpdate) -> Result<(), ChangeConfig> {
         self.config
             .change(|tx| {
-                let mut outcomes: Vec<DeploymentStatusUpdate> =
-                    read(tx.get(OUTCOMES)).unwrap_or_default();
-                outcomes.retain(|known| {
-                    known.source != pending.source || known.outcome.status.is_terminal()
-                });
-                if outcomes.last() != Some(pending) {
-                    outcomes.push(pending.clone());
+                if let Some(groups) = groups {
+                    self.put(tx, GROUPS, groups)?;
                 }
-                self.put(tx, OUTCOMES, &outcomes)
+                tx.remove(CURRENT);
+                self.put_outcome(tx, source, outcome)
             })
             .await
+    }
+
+    /// Notes how a deployment stands; durable when it returns.
+    pub async fn add_outcome(
+        &self,
+        source: &Source,
+        outcome: &DeploymentOutcome,
+    ) -> Result<(), ChangeConfig> {
+        self.config.change(|tx| self.put_outcome(tx, source, outcome)).await
+    }
+
+    /// Local deployments are told to those who ask on this device; the others are added to those
+    /// that the cloud must hear, where one that says the same deployment is still going on is
+    /// superseded.
+    fn put_outcome(
+        &self,
+        tx: &mut Transaction,
+        source: &Source,
+        outcome: &DeploymentOutcome,
+    ) -> Result<(), ChangeConfig> {
+        if let Source::Local { deployment_id } = source {
+            let mut local: LocalDeployments = read(tx.get(LOCAL)).unwrap_or_default();
+            local.set(deployment_id, outcome.clone());
+            return self.put(tx, LOCAL, &local);
+        }
+        let update = DeploymentStatusUpdate { source: source.clone(), outcome: outcome.clone() };
+        let mut outcomes: Vec<DeploymentStatusUpdate> = read(tx.get(OUTCOMES)).unwrap_or_default();
+        outcomes
+            .retain(|known| known.source != update.source || known.outcome.status.is_terminal());
+        if outcomes.last() != Some(&update) {
+            outcomes.push(update);
+        }
+        self.put(tx, OUTCOMES, &outcomes)
     }
 
     /// Forgets an outcome that the cloud has heard.
@@ -155,11 +176,10 @@ fn read<T: DeserializeOwned>(leaf: Option<Value>) -> Option<T> {
 mod tests {
     use std::sync::Arc;
 
-    use marram_model::status::{DeploymentOutcome, DeploymentStatus};
+    use marram_model::status::DeploymentStatus;
     use marram_os::clock::SystemClock;
 
     use super::*;
-    use crate::deployment::Source;
     use crate::paths::NucleusPaths;
 
     fn open(folder: &std::path::Path) -> DeploymentState {
@@ -176,13 +196,20 @@ mod tests {
         }
     }
 
+    async fn add(
+        state: &DeploymentState,
+        update: DeploymentStatusUpdate,
+    ) -> Result<(), ChangeConfig> {
+        state.add_outcome(&update.source, &update.outcome).await
+    }
+
     #[tokio::test]
     async fn outcomes_survive_a_restart_in_order_without_overtaken_ones() {
         let folder = tempfile::tempdir().unwrap();
         let state = open(folder.path());
-        state.add_outcome(&pending("a", DeploymentStatus::InProgress)).await.unwrap();
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
-        state.add_outcome(&pending("b", DeploymentStatus::InProgress)).await.unwrap();
+        add(&state, pending("a", DeploymentStatus::InProgress)).await.unwrap();
+        add(&state, pending("a", DeploymentStatus::Succeeded)).await.unwrap();
+        add(&state, pending("b", DeploymentStatus::InProgress)).await.unwrap();
         drop(state);
         let state = open(folder.path());
         let expected =
@@ -196,8 +223,8 @@ mod tests {
     async fn an_outcome_reported_twice_is_kept_once() {
         let folder = tempfile::tempdir().unwrap();
         let state = open(folder.path());
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
-        state.add_outcome(&pending("a", DeploymentStatus::Succeeded)).await.unwrap();
+        add(&state, pending("a", DeploymentStatus::Succeeded)).await.unwrap();
+        add(&state, pending("a", DeploymentStatus::Succeeded)).await.unwrap();
         assert_eq!(state.outcomes().len(), 1);
     }
 

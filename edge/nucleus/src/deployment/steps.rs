@@ -24,10 +24,10 @@ use super::machine::{Failure, Step};
 use super::membership;
 use super::request::{Request, Source};
 use super::state::DeploymentState;
+use crate::cloud::DataPlane;
 use crate::cloud::status_publisher::StatusPublisher;
-use crate::cloud::{DataPlane, DeploymentStatusUpdate};
 use crate::compose::services::Natives;
-use crate::config::ConfigStore;
+use crate::config::{ChangeConfig, ConfigStore};
 use crate::ipc::component_updates::ComponentUpdates;
 use crate::ipc::validation::ConfigurationValidators;
 use crate::nucleus::{Program, RestartSwitch};
@@ -111,23 +111,26 @@ impl Steps for NucleusSteps {
         }
     }
 
-    async fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
-        self.state
-            .save_current(current)
-            .await
-            .map_err(|error| Failure::of(&error, vec![ErrorCode::IoWriteError]))
+    async fn save(&self, current: &Current) -> Result<(), Failure> {
+        self.state.save_current(current).await.map_err(|error| not_kept(&error))
     }
 
-    async fn report(&self, request: &Request, outcome: DeploymentOutcome) {
-        if let Source::Local { deployment_id } = &request.source {
-            return self.keep_local_status(deployment_id, outcome).await;
-        }
-        let update = DeploymentStatusUpdate { source: request.source.clone(), outcome };
-        if let Err(error) = self.state.add_outcome(&update).await {
-            let error = &error as &(dyn std::error::Error + 'static);
-            tracing::error!(error, "the deployment's status could not be kept for the cloud");
-        }
+    fn saved(&self) -> Option<Current> {
+        self.state.current()
+    }
+
+    async fn close(&self, current: &Current, outcome: &DeploymentOutcome) -> Result<(), Failure> {
+        self.close_trial(current);
+        self.close_books(current, outcome).await.map_err(|error| not_kept(&error))
+    }
+
+    async fn report(&self, request: &Request, outcome: DeploymentOutcome) -> Result<(), Failure> {
+        self.state
+            .add_outcome(&request.source, &outcome)
+            .await
+            .map_err(|error| not_kept(&error))?;
         self.outcome_added.notify_one();
+        Ok(())
     }
 
     async fn began(&self) {
@@ -138,13 +141,16 @@ impl Steps for NucleusSteps {
 
     async fn ended(&self, current: &Current, outcome: &DeploymentOutcome) {
         self.updates.over(&current.document.deployment_id);
-        self.close_books(current, outcome).await;
+        self.clean_up(current).await;
         self.run_what_was_halted(current);
-        self.close_trial(current);
         if let Some(fleet_status) = &self.fleet_status {
             fleet_status.deployment_ended(outcome::for_fleet_status(current, outcome)).await;
         }
     }
+}
+
+fn not_kept(error: &ChangeConfig) -> Failure {
+    Failure::of(error, vec![ErrorCode::IoWriteError])
 }
 
 /// What is reported of a document that nobody can read.

@@ -18,7 +18,9 @@ const DOCUMENT: &str =
 struct FakeSteps {
     ran: Mutex<Vec<(String, Step)>>,
     reported: Mutex<Vec<(String, DeploymentOutcome)>>,
-    saved: Mutex<Vec<Option<String>>>,
+    saved: Mutex<Vec<String>>,
+    /// Writes that the disk refuses from the step on that it is full in.
+    full_disk: Mutex<Option<(Step, u32)>>,
     failing: Mutex<BTreeMap<Step, &'static str>>,
     holding: Mutex<Option<Step>>,
     restarts: bool,
@@ -54,15 +56,26 @@ impl Steps for FakeSteps {
         }
     }
 
-    async fn save(&self, current: Option<&Current>) -> Result<(), Failure> {
-        let saved = current.map(|current| serde_json::to_string(current).unwrap());
+    async fn save(&self, current: &Current) -> Result<(), Failure> {
+        self.write()?;
+        let saved = serde_json::to_string(current).unwrap();
         self.saved.lock().unwrap().push(saved);
         Ok(())
     }
 
-    async fn report(&self, request: &Request, outcome: DeploymentOutcome) {
+    fn saved(&self) -> Option<Current> {
+        serde_json::from_str(self.saved.lock().unwrap().last()?).ok()
+    }
+
+    async fn close(&self, current: &Current, outcome: &DeploymentOutcome) -> Result<(), Failure> {
+        self.report(&current.request, outcome.clone()).await
+    }
+
+    async fn report(&self, request: &Request, outcome: DeploymentOutcome) -> Result<(), Failure> {
+        self.write()?;
         self.reported.lock().unwrap().push((request.source.key().to_owned(), outcome));
         self.changed.notify_waiters();
+        Ok(())
     }
 
     async fn began(&self) {}
@@ -71,6 +84,17 @@ impl Steps for FakeSteps {
 }
 
 impl FakeSteps {
+    fn write(&self) -> Result<(), Failure> {
+        let reached = self.ran.lock().unwrap().last().map(|(_, step)| *step);
+        match &mut *self.full_disk.lock().unwrap() {
+            Some((from, refused @ 1..)) if reached >= Some(*from) => {
+                *refused -= 1;
+                Err(Failure { cause: "disk full".to_owned(), codes: Vec::new() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until a condition on what happened is true; paused time makes the limit instant.
     async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let wait = async {
@@ -153,15 +177,64 @@ async fn a_cancel_ends_a_hanging_download_at_once_and_the_next_one_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_after_apply_reports_the_true_result() {
+async fn a_cancel_is_honoured_within_ten_seconds_in_every_step() {
+    use Step::*;
+    let before = [Gather, Resolve, Prepare, NotifyComponents, ValidateConfiguration];
+    let after = [Bootstrap, Restart, Settle, Remove, SettleRestored];
+    for (held, on_the_way_back) in before.into_iter().chain(after).map(|s| (s, s > Restore)) {
+        let steps =
+            FakeSteps { restarts: held == Bootstrap || held == Restart, ..Default::default() };
+        *steps.holding.lock().unwrap() = Some(held);
+        if on_the_way_back {
+            steps.failing.lock().unwrap().insert(Settle, "B is BROKEN");
+        }
+        let steps = Arc::new(steps);
+        let deployments = started(&steps);
+        deployments.offer(job("a")).await;
+        steps.until(|s| s.ran.lock().unwrap().iter().any(|(_, step)| *step == held)).await;
+        let asked = tokio::time::Instant::now();
+        deployments.cancel("a").await;
+        steps.until(|s| s.has_ended("a")).await;
+        assert!(asked.elapsed() <= Duration::from_secs(10), "{held:?}: {:?}", asked.elapsed());
+        let end = if on_the_way_back { Failed } else { Canceled };
+        assert_eq!(steps.statuses("a"), [InProgress, end], "{held:?}");
+        let went_back = steps.ran.lock().unwrap().iter().any(|(_, step)| *step == Restore);
+        assert_eq!(went_back, held > Apply, "{held:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_does_not_wait_for_restored_components_that_hang() {
     let steps = Arc::new(FakeSteps::default());
     *steps.holding.lock().unwrap() = Some(Step::Settle);
     let deployments = started(&steps);
     deployments.offer(job("a")).await;
     steps.until(|s| s.ran.lock().unwrap().iter().any(|(_, step)| *step == Step::Settle)).await;
+    *steps.holding.lock().unwrap() = Some(Step::SettleRestored);
+    let asked = tokio::time::Instant::now();
     deployments.cancel("a").await;
     steps.until(|s| s.has_ended("a")).await;
-    assert_eq!(steps.statuses("a"), [InProgress, Failed], "the deadline, not the cancel");
+    assert!(asked.elapsed() <= Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(steps.statuses("a"), [InProgress, Canceled]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_full_for_a_while_loses_neither_the_way_back_nor_the_status() {
+    for full_from in [Step::Settle, Step::SettleRestored] {
+        let steps = FakeSteps::default();
+        steps.failing.lock().unwrap().insert(Step::Settle, "B is BROKEN");
+        *steps.full_disk.lock().unwrap() = Some((full_from, 7));
+        let steps = Arc::new(steps);
+        let deployments = started(&steps);
+        deployments.offer(job("a")).await;
+        deployments.offer(job("b")).await;
+        steps.until(|s| s.has_ended("b")).await;
+        let reported = steps.reported.lock().unwrap();
+        let ends =
+            reported.iter().filter(|(key, outcome)| key == "a" && outcome.status.is_terminal());
+        let ends: Vec<_> = ends.map(|(_, outcome)| outcome.detailed).collect();
+        assert_eq!(ends, [Some(DetailedStatus::FailedRollbackComplete)], "full from {full_from:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +275,7 @@ async fn killed_at_any_save_a_restart_ends_the_deployment() {
         let deployments = started(&steps);
         deployments.offer(job("a")).await;
         steps.until(|s| s.has_ended("a")).await;
-        let saved: Vec<String> = steps.saved.lock().unwrap().iter().flatten().cloned().collect();
+        let saved: Vec<String> = steps.saved.lock().unwrap().clone();
         let expected = if restarts { 13 } else { 9 };
         assert_eq!(saved.len(), expected, "each step is saved before it begins");
         for position in saved {

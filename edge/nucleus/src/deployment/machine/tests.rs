@@ -30,7 +30,9 @@ fn restarting_at(step: Step, on_failure: OnFailure) -> Machine {
 }
 
 fn bring(mut machine: Machine, step: Step) -> Machine {
-    machine.resume();
+    if !machine.is_canceled() {
+        machine.resume();
+    }
     while machine.step() != step {
         let event = if machine.step() == Step::Remove {
             Event::Failed(failure("first"))
@@ -139,15 +141,57 @@ fn a_failing_rollback_keeps_both_causes() {
 }
 
 #[test]
-fn cancel_works_until_apply_and_is_refused_from_there_on() {
+fn a_cancel_before_apply_ends_and_after_it_leads_back() {
     for step in BEFORE_APPLY {
         let mut machine = at(step, OnFailure::Rollback);
         assert_eq!(machine.handle(Event::Cancel), Action::Finish(Ending::Canceled), "{step:?}");
     }
-    for step in [Step::Apply, Step::Settle, Step::Remove, Step::Restore, Step::SettleRestored] {
-        let mut machine = at(step, OnFailure::Rollback);
-        assert_eq!(machine.handle(Event::Cancel), Action::Ignore, "{step:?}");
+    for step in [Step::Bootstrap, Step::Restart, Step::Settle, Step::Remove] {
+        for on_failure in [OnFailure::Rollback, OnFailure::DoNothing] {
+            let mut machine = restarting_at(step, on_failure);
+            let mut action = machine.handle(Event::Cancel);
+            assert_eq!(action, Action::Run(Step::Restore), "{step:?}");
+            while matches!(action, Action::Run(_)) {
+                assert_eq!(machine.handle(Event::Cancel), Action::Ignore, "cancelled already");
+                action = machine.handle(Event::Done);
+            }
+            assert_eq!(action, Action::Finish(Ending::Canceled), "{step:?}");
+        }
     }
+}
+
+#[test]
+fn a_cancel_during_apply_goes_back_when_that_is_done() {
+    let mut machine = at(Step::Apply, OnFailure::Rollback);
+    assert_eq!(machine.handle(Event::Cancel), Action::Ignore);
+    assert_eq!(machine.handle(Event::Done), Action::Run(Step::Restore));
+}
+
+#[test]
+fn restored_components_that_are_slow_end_a_cancelled_deployment_and_broken_ones_fail_it() {
+    let canceled = || {
+        let mut machine = at(Step::Settle, OnFailure::Rollback);
+        machine.handle(Event::Cancel);
+        bring(machine, Step::SettleRestored)
+    };
+    let slow = canceled().handle(Event::Overdue(failure("slow")));
+    assert_eq!(slow, Action::Finish(Ending::Canceled));
+    let broken = canceled().handle(Event::Failed(failure("broken")));
+    assert_eq!(detail(broken), DetailedStatus::FailedUnableToRollback);
+}
+
+#[test]
+fn a_cancel_of_a_deployment_that_goes_back_shortens_its_wait_and_keeps_its_failure() {
+    let mut machine = at(Step::SettleRestored, OnFailure::Rollback);
+    assert_eq!(machine.handle(Event::Cancel), Action::Run(Step::SettleRestored));
+    assert_eq!(machine.handle(Event::Cancel), Action::Ignore);
+    let Action::Finish(Ending::Failed { detailed, failure }) =
+        machine.handle(Event::Overdue(failure("slow")))
+    else {
+        panic!("not finished");
+    };
+    assert_eq!(detailed, DetailedStatus::FailedUnableToRollback);
+    assert!(failure.cause.starts_with("first") && failure.cause.ends_with("slow"));
 }
 
 #[test]
@@ -184,6 +228,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Done),
         2 => Just(Event::Failed(failure("x"))),
+        1 => Just(Event::Overdue(failure("slow"))),
         1 => Just(Event::Cancel),
     ]
 }
@@ -204,7 +249,7 @@ proptest! {
             Action::Run(step) => step,
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         };
-        let mut changed = false;
+        let (mut changed, mut restored) = (false, false);
         let mut ended = None;
         for event in events.into_iter().chain(std::iter::repeat_n(Event::Done, 14)) {
             let was_done = event == Event::Done;
@@ -212,6 +257,7 @@ proptest! {
                 Action::Run(next) => {
                     prop_assert!(ended.is_none());
                     changed |= was_done && step == Step::Apply;
+                    restored |= was_done && step == Step::Restore;
                     step = next;
                 }
                 Action::Finish(ending) => {
@@ -222,7 +268,7 @@ proptest! {
             }
         }
         match ended {
-            Some(Ending::Canceled) => prop_assert!(!changed),
+            Some(Ending::Canceled) => prop_assert!(!changed || restored),
             Some(Ending::Failed { detailed, .. }) => {
                 prop_assert_eq!(detailed == DetailedStatus::FailedNoStateChange, !changed);
                 let stays = detailed == DetailedStatus::FailedRollbackNotRequested;

@@ -35,7 +35,7 @@ impl NucleusSteps {
         self.config
             .transaction(|tx| {
                 composition.write(tx, self.clock.now_ms())?;
-                self.state.put_current(tx, Some(&past_this_step(current)))
+                self.state.put_current(tx, &past_this_step(current))
             })
             .map_err(not_written)?;
         warn_of_settings(&self.config);
@@ -72,7 +72,7 @@ impl NucleusSteps {
         self.config
             .transaction(|tx| {
                 tx.restore(&snapshot);
-                self.state.put_current(tx, Some(&past_this_step(current)))
+                self.state.put_current(tx, &past_this_step(current))
             })
             .map_err(not_written)
     }

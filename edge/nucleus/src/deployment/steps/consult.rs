@@ -34,7 +34,7 @@ impl NucleusSteps {
         loop {
             let began = Instant::now();
             current.asked = self.updates.subscribers();
-            self.save(Some(current)).await?;
+            self.save(current).await?;
             let deferrals =
                 self.updates.ask(&current.document.deployment_id, restarts, limit).await;
             let longest = deferrals.iter().map(|deferral| deferral.recheck_after).max();

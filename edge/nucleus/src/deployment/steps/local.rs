@@ -4,7 +4,6 @@
 
 use marram_model::ComponentName;
 use marram_model::deployment::RunWith;
-use marram_model::status::DeploymentOutcome;
 
 use super::NucleusSteps;
 use crate::compose::services::running_versions;
@@ -58,14 +57,5 @@ impl NucleusSteps {
         copied.await.map_err(|error| Failure::of(&error, error.error_codes()))?;
         current.folders = None;
         Ok(())
-    }
-
-    /// Local deployments are told to those who ask on this device, not to the cloud.
-    pub(super) async fn keep_local_status(&self, deployment_id: &str, outcome: DeploymentOutcome) {
-        let kept = self.state.change_local(|local| local.set(deployment_id, outcome)).await;
-        if let Err(error) = kept {
-            let error = &error as &(dyn std::error::Error + 'static);
-            tracing::error!(error, "the local deployment's status could not be kept");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is left to do when a deployment is over: the books, the store, the fleet status.
+//! What is left to do when a deployment is over: the books, what is told, the store.
 
 use marram_model::fleet_status::{DeploymentInformation, Trigger};
 use marram_model::shadow_topics::ReportedDetails;
@@ -7,17 +7,23 @@ use marram_model::status::{DeploymentOutcome, DeploymentStatus, DetailedStatus};
 use super::NucleusSteps;
 use crate::cloud::fleet_status::DeploymentEnd;
 use crate::compose::services::kept_versions;
+use crate::config::ChangeConfig;
 use crate::deployment::current::Current;
 use crate::deployment::request::Source;
 use crate::packages::blocking;
 
 impl NucleusSteps {
-    /// Files the roots under their group if they are in force (B5.10), and removes what no
-    /// component needs. Doing it again changes nothing, so it may be cut off anywhere.
-    pub(super) async fn close_books(&self, current: &Current, outcome: &DeploymentOutcome) {
+    /// Files the roots under their group if they are in force (B5.10), forgets the position, and
+    /// notes what the cloud, or whoever asked on this device, has to hear: all of it or nothing. A
+    /// device that is killed has ended the deployment, or goes on with it and has told nobody.
+    pub(super) async fn close_books(
+        &self,
+        current: &Current,
+        outcome: &DeploymentOutcome,
+    ) -> Result<(), ChangeConfig> {
         let in_force = outcome.status == DeploymentStatus::Succeeded
             || outcome.detailed == Some(DetailedStatus::FailedRollbackNotRequested);
-        if in_force {
+        let groups = in_force.then(|| {
             let mut groups = self.state.groups();
             groups.record(
                 &current.document,
@@ -25,10 +31,15 @@ impl NucleusSteps {
                 current.timestamp(),
                 current.membership.as_ref(),
             );
-            if let Err(error) = self.state.save_groups(&groups).await {
-                tracing::error!(%error, "the groups' books could not be kept");
-            }
-        }
+            groups
+        });
+        self.state.close(groups.as_ref(), &current.request.source, outcome).await?;
+        self.outcome_added.notify_one();
+        Ok(())
+    }
+
+    /// Removes what no component needs any more.
+    pub(super) async fn clean_up(&self, current: &Current) {
         self.forget_snapshot(current);
         self.set_resolution(None);
         // Large artifacts take their time to go, and components' messages must not wait for that.

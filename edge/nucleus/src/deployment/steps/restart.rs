@@ -45,7 +45,7 @@ impl NucleusSteps {
         self.supervisor.halt(STOP_COMPONENTS).await;
         let specs = service_specs(&self.config, &self.natives);
         while let Some(name) = tasks(current).start_next() {
-            self.save(Some(current)).await?;
+            self.save(current).await?;
             let spec = specs.get(&name).ok_or_else(|| cannot_be_read(&name))?;
             tracing::info!(component = %name, "running the bootstrap step");
             let ran = self.supervisor.run_once(spec, StepName::Bootstrap).await;
@@ -55,7 +55,7 @@ impl NucleusSteps {
                 After::Failed => return Err(failed(spec, &ran)),
                 After::GoOn => {}
                 After::Restart(restart) => {
-                    self.save(Some(current)).await?;
+                    self.save(current).await?;
                     self.restart.ask(restart);
                     // The process ends before this does; the next one goes on with the next task.
                     std::future::pending::<()>().await;
@@ -83,7 +83,7 @@ impl NucleusSteps {
 
     /// Ends this process; the deployment goes on after the next start, with the step after this.
     async fn start_again(&self, current: &Current, restart: Restart) -> Result<(), Failure> {
-        self.save(Some(&past_this_step(current))).await?;
+        self.save(&past_this_step(current)).await?;
         self.restart.ask(restart);
         std::future::pending().await
     }

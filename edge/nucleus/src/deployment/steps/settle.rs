@@ -23,6 +23,10 @@ const STEADY: Duration = Duration::from_millis(800);
 /// The same, once a component has failed since the deployment was applied.
 const STEADY_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// How long the components that a cancelled deployment brought may take to stop before those of
+/// before are started; they go on stopping behind that.
+const REMOVE_WHEN_CANCELED: Duration = Duration::from_secs(4);
+
 /// Lines of stderr that a failed deployment's cause quotes of each broken component.
 const QUOTED_LINES: usize = 3;
 
@@ -36,7 +40,13 @@ impl NucleusSteps {
 
     /// As [`Self::settle`], but what was broken before stays out of it, and what depends on that.
     pub(super) async fn settle_restored(&self, current: &Current) -> Result<(), Failure> {
-        self.remove_unwanted().await?;
+        let removal = self.remove_unwanted();
+        if current.machine.is_canceled() {
+            // What stops slowly must not keep the others from coming back.
+            timeout(REMOVE_WHEN_CANCELED, removal).await.unwrap_or(Ok(()))?;
+        } else {
+            removal.await?;
+        }
         let specs = service_specs(&self.config, &self.natives);
         let excused = with_dependers(&specs, current.broken_before.clone());
         self.run_and_wait(specs, &excused).await
