@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use marram_mqtt::codec::{Decoder, Encoder};
 use marram_mqtt::session::outbox::{Delivery, Message, Outbox, OutboxLimits};
 use marram_mqtt::session::server::{ConnectionLimits, Inbound, ServerConnection};
+use marram_mqtt::topic::TopicLimits;
 use marram_mqtt::{ByteString, Packet, QoS, Version};
 
 const LIMITS: OutboxLimits = OutboxLimits { max_messages: 8, max_bytes: 4096 };
@@ -42,6 +43,8 @@ fn limits() -> ConnectionLimits {
         max_payload: 8 * 1024,
         receive_maximum: NonZeroU16::MIN.saturating_add(9),
         topic_alias_maximum: 8,
+        max_client_id: 128,
+        topics: TopicLimits { max_bytes: 256, max_slashes: 7 },
         max_session_expiry_s: 3600,
         max_keep_alive_s: 1200,
     }

@@ -17,6 +17,7 @@ use crate::connection;
 use crate::handler::{Disconnect, DisconnectReason, Handler, Peer, SessionInfo};
 use crate::janitor::{self, Agenda};
 use crate::keeper::{self, Keeper};
+use crate::lobby::Lobby;
 use crate::persistence::{Persistence, StoreFailure};
 use crate::retained::Retained;
 use crate::router::Router;
@@ -49,6 +50,10 @@ impl<H: Handler> fmt::Debug for Broker<H> {
 pub struct Statistics {
     /// Clients connected now.
     pub connections: usize,
+    /// Connections that have not sent their CONNECT yet.
+    pub connecting: usize,
+    /// Such connections that were closed to make room for others.
+    pub sent_away: u64,
     /// Sessions held now, connected or not.
     pub sessions: usize,
     /// Subscriptions held now.
@@ -61,6 +66,7 @@ pub struct Statistics {
 pub(crate) struct Inner<H: Handler> {
     pub(crate) handler: Arc<H>,
     pub(crate) settings: Settings,
+    pub(crate) lobby: Arc<Lobby>,
     sessions: Sessions<H::Identity>,
     router: Router<H::Identity>,
     retained: Retained,
@@ -112,6 +118,7 @@ impl<H: Handler> Broker<H> {
     fn start(handler: Arc<H>, settings: Settings, persistence: Option<Persistence>) -> Self {
         let inner = Arc::new(Inner {
             handler,
+            lobby: Lobby::new(settings.max_connecting),
             settings,
             sessions: Sessions::new(),
             router: Router::new(),
@@ -190,6 +197,8 @@ impl<H: Handler> Broker<H> {
         let sessions = self.inner.sessions.all();
         Statistics {
             connections: sessions.iter().filter(|session| session.is_connected()).count(),
+            connecting: self.inner.lobby.len(),
+            sent_away: self.inner.lobby.sent_away(),
             sessions: self.inner.sessions.len(),
             subscriptions: self.inner.router.len(),
             dropped: self.inner.dropped.load(Ordering::Relaxed),

@@ -9,6 +9,7 @@ use marram_mqtt::codec::{Decoder, Encoder};
 use marram_mqtt::packet::{
     Connect, Disconnect as DisconnectPacket, PubAck, SubAck, Subscribe, Unsubscribe, Will,
 };
+use marram_mqtt::session::alias::OutgoingAliases;
 use marram_mqtt::session::server::{Inbound, ServerConnection};
 use marram_mqtt::{ByteString, Packet, QoS, ReasonCode, Version};
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
@@ -54,7 +55,13 @@ where
         encoder: Encoder::new(Version::V311, None),
     };
     let mut machine = ServerConnection::new(limits, now());
-    let Some(connect) = opening::await_connect(&mut wire, &mut machine).await else { return };
+    let guest = inner.lobby.enter();
+    let connect = tokio::select! {
+        connect = opening::await_connect(&mut wire, &mut machine) => connect,
+        () = guest.sent_away() => None,
+    };
+    drop(guest);
+    let Some(connect) = connect else { return };
     match opening::admit(&inner, &peer, &connect).await {
         Ok((identity, assigned)) => {
             let connection = Connection::open(inner, machine, *connect, identity, assigned, peer);
@@ -68,6 +75,7 @@ where
 struct Connection<H: Handler> {
     /// Answers that wait for their batch to be kept, in the order of their requests.
     waiting: VecDeque<(Ticket, Packet)>,
+    aliases: OutgoingAliases,
     durable: watch::Receiver<Ticket>,
     inner: Arc<Inner<H>>,
     machine: ServerConnection,
@@ -111,6 +119,9 @@ impl<H: Handler> Connection<H> {
         inner.handler.connected(&info);
         Self {
             waiting: VecDeque::new(),
+            aliases: OutgoingAliases::new(
+                connect.topic_alias_maximum.min(inner.settings.connection.topic_alias_maximum),
+            ),
             durable: inner.keeper.durable(),
             inner,
             machine,
@@ -241,8 +252,12 @@ impl<H: Handler> Connection<H> {
                 {
                     return ControlFlow::Break(Disconnect::ByBroker(reason));
                 }
-                if self.info.version == Version::V311 && reason.is_error() {
-                    // 3.1.1 has no way to say it: without PUBACK the client tries again.
+                if self.info.version == Version::V311
+                    && reason.is_error()
+                    && reason != ReasonCode::TOPIC_NAME_INVALID
+                {
+                    // 3.1.1 has no way to say it: without PUBACK the client tries again. On a
+                    // topic without meaning that would never end.
                     self.machine.answered();
                     return ControlFlow::Continue(());
                 }
@@ -283,9 +298,14 @@ impl<H: Handler> Connection<H> {
     fn subscribe(&self, request: Subscribe) -> (Packet, Ticket) {
         let Subscribe { packet_id, subscription_id, filters } = request;
         let (session, link) = (&self.session, &self.link);
+        let most = self.inner.settings.max_filters;
         let (reasons, tickets): (_, Vec<_>) = filters
             .into_iter()
-            .map(|(filter, options)| {
+            .enumerate()
+            .map(|(at, (filter, options))| {
+                if at >= most {
+                    return (ReasonCode::QUOTA_EXCEEDED, 0);
+                }
                 self.inner.subscribe(session, link, filter, options, subscription_id)
             })
             .unzip();
@@ -330,16 +350,22 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Moves queued messages to the encoder as long as there is room.
-    fn fill_output(&self, encoder: &mut Encoder) {
+    fn fill_output(&mut self, encoder: &mut Encoder) {
         let now: Instant = now();
         while encoder.pending().len() < HIGH_WATER {
-            let Some(packet) = self.session.next_packet(&self.inner.keeper, &self.link, now) else {
+            let Some(mut packet) = self.session.next_packet(&self.inner.keeper, &self.link, now)
+            else {
                 return;
             };
             let packet_id = packet.packet_id;
+            let topic = packet.publish.topic.clone();
+            let is_new_alias = self.aliases.apply(&mut packet);
             if encoder.encode(Packet::Publish(Box::new(packet))).is_err() {
                 // MQTT 5 §3.1.2.11.4: a message larger than the client takes counts as delivered.
                 self.inner.count_dropped();
+                if is_new_alias {
+                    self.aliases.undo(&topic);
+                }
                 if let Some(packet_id) = packet_id {
                     self.session.acknowledge(&self.inner.keeper, &self.link, packet_id);
                 }

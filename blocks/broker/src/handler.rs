@@ -95,6 +95,8 @@ pub enum Action<'a> {
 pub enum Intercept {
     /// It was a request to the service; subscribers never see it.
     Consumed,
+    /// It means nothing, or clients may not say it: 0x90. Subscribers never see it.
+    Refused,
     /// Route it like any other message.
     Forward,
 }

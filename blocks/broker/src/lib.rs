@@ -15,6 +15,7 @@ mod handler;
 mod io;
 mod janitor;
 mod keeper;
+mod lobby;
 mod persistence;
 mod retained;
 mod router;
@@ -26,9 +27,11 @@ pub use handler::{
     Action, ConnectRequest, Disconnect, DisconnectReason, Handler, Intercept, Peer, Refusal,
     SessionInfo,
 };
+pub use lobby::{Guest, Lobby};
 pub use marram_mqtt::packet::{RetainHandling, SubscribeOptions};
 pub use marram_mqtt::session::outbox::OutboxLimits;
 pub use marram_mqtt::session::server::ConnectionLimits;
+pub use marram_mqtt::topic::TopicLimits;
 pub use marram_mqtt::{ByteString, Publish, PublishProperties, QoS, ReasonCode, Version};
 pub use persistence::{
     Change, Kept, KeptDelivery, KeptMessage, KeptSession, KeptSubscription, Persistence,

@@ -166,6 +166,10 @@ impl<I> Session<I> {
         }
     }
 
+    pub(crate) fn has_room_for(&self, delivery: &Delivery, limits: &OutboxLimits) -> bool {
+        self.lock().outbox.has_room_for(delivery, limits)
+    }
+
     /// The next packet for the connection `link`; `None` also once it was replaced.
     pub(crate) fn next_packet(
         self: &Arc<Self>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use marram_mqtt::session::outbox::OutboxLimits;
 use marram_mqtt::session::server::ConnectionLimits;
+use marram_mqtt::topic::TopicLimits;
 
 /// Bounds and deadlines, by default those of AWS IoT where AWS has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct Settings {
     /// Most unacknowledged QoS 1 messages towards a client, whatever larger receive maximum it
     /// announces.
     pub max_in_flight: NonZeroU16,
+    /// Most connections that have not sent their CONNECT yet; the oldest goes for one more.
+    pub max_connecting: usize,
+    /// Most filters of one SUBSCRIBE; those behind are answered with 0x97.
+    pub max_filters: usize,
     /// Most subscriptions of one session; further ones are answered with 0x97.
     pub max_subscriptions: usize,
     /// Most retained messages; further ones are delivered but not retained.
@@ -42,12 +47,16 @@ impl Default for Settings {
                 max_payload: 128 * 1024,
                 receive_maximum: hundred,
                 topic_alias_maximum: 8,
+                max_client_id: 128,
+                topics: TopicLimits { max_bytes: 256, max_slashes: 7 },
                 max_session_expiry_s: 7 * 24 * 60 * 60,
                 max_keep_alive_s: 1200,
             },
             online_queue: OutboxLimits { max_messages: 1000, max_bytes: 4 * 1024 * 1024 },
             offline_queue: OutboxLimits { max_messages: 1000, max_bytes: 1024 * 1024 },
             max_in_flight: hundred,
+            max_connecting: 4096,
+            max_filters: 8,
             max_subscriptions: 500,
             max_retained: 10_000,
             max_retained_bytes: 64 * 1024 * 1024,

@@ -10,6 +10,7 @@ use marram_model::arn::Account;
 use marram_registry::{DeviceIdentity, RefuseCertificate, Registry};
 use tokio::sync::Notify;
 
+use crate::presence::Presence;
 use crate::reserved;
 
 /// Devices, as the registry knows them and the fleet answers them.
@@ -22,12 +23,18 @@ pub(crate) struct DeviceHandler {
     /// Told of a connection whose certificate was disabled before the connection was registered:
     /// nobody could cut it then.
     connected_late: Arc<Notify>,
+    presence: Presence,
 }
 
 impl DeviceHandler {
-    pub(crate) fn new(registry: Registry, fleet: Fleet, connected_late: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        fleet: Fleet,
+        connected_late: Arc<Notify>,
+        presence: Presence,
+    ) -> Self {
         let arn_prefix = arn_prefix(registry.account());
-        Self { registry, fleet, arn_prefix, connected_late }
+        Self { registry, fleet, arn_prefix, connected_late, presence }
     }
 
     fn is_allowed(
@@ -103,17 +110,21 @@ impl Handler for DeviceHandler {
         let client_id: &str = &session.client_id;
         let topic: &str = &publish.topic;
         match reserved::take(&self.fleet, client_id, topic, &publish.payload).await {
-            Ok(()) => {}
+            Ok(()) => Intercept::Consumed,
             Err(error) if error.status >= 500 => {
                 tracing::error!(client_id, topic, %error, "a request was lost");
+                Intercept::Consumed
             }
-            Err(error) => tracing::warn!(client_id, %error, "a request without meaning"),
+            Err(error) => {
+                tracing::warn!(client_id, %error, "a request without meaning");
+                Intercept::Refused
+            }
         }
-        Intercept::Consumed
     }
 
     fn connected(&self, session: &SessionInfo<Self::Identity>) {
         let client_id: &str = &session.client_id;
+        self.presence.connected(session);
         tracing::info!(client_id, address = %session.peer.address, "device connected");
         if !session.identity.is_active() {
             self.connected_late.notify_one();
@@ -122,6 +133,7 @@ impl Handler for DeviceHandler {
 
     fn disconnected(&self, session: &SessionInfo<Self::Identity>, reason: &Disconnect) {
         let client_id: &str = &session.client_id;
+        self.presence.disconnected(session, reason);
         tracing::info!(client_id, ?reason, "device disconnected");
     }
 }

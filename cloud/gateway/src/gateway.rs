@@ -22,6 +22,7 @@ use crate::device::DeviceHandler;
 use crate::https::DeviceHttp;
 use crate::kept::KeptInStore;
 use crate::listener::{Listener, Served};
+use crate::presence::{self, Presence};
 use crate::revocation;
 
 /// What the device plane is made of.
@@ -69,7 +70,7 @@ pub struct Gateway {
     mqtt: Listener,
     https: Listener,
     fleet: Fleet,
-    cutting: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Gateway {
@@ -81,8 +82,9 @@ impl Gateway {
         let Parts { registry, fleet, identity, store, clock } = parts;
         let tls = marram_tls::server_config(&identity, ClientAuth::AnyCertificate, alpn::OFFERED)?;
         let connected_late = Arc::new(Notify::new());
-        let handler =
-            DeviceHandler::new(registry.clone(), fleet.clone(), Arc::clone(&connected_late));
+        let (presence, events) = Presence::new(clock.clone());
+        let late = Arc::clone(&connected_late);
+        let handler = DeviceHandler::new(registry.clone(), fleet.clone(), late, presence);
         let kept = KeptInStore { store, clock: clock.clone() };
         let persistence = Persistence { store: Arc::new(kept), clock };
         let broker = Broker::open(Arc::new(handler), Settings::default(), persistence)
@@ -92,7 +94,8 @@ impl Gateway {
         fleet.set_sink(Some(Arc::new(topics.clone())));
         let changes = registry.changes();
         let cutting = revocation::cut_revoked(broker.clone(), changes, connected_late);
-        let cutting = tokio::spawn(cutting);
+        let tasks =
+            [tokio::spawn(cutting), tokio::spawn(presence::publish(broker.clone(), events))];
         let served = |protocol| Served {
             broker: broker.clone(),
             http: Arc::new(DeviceHttp::new(registry.clone(), fleet.clone(), topics.clone())),
@@ -101,7 +104,7 @@ impl Gateway {
         };
         let mqtt = Listener::start(listeners.mqtt, served(Protocol::Mqtt))?;
         let https = Listener::start(listeners.https, served(Protocol::Http))?;
-        Ok(Self { mqtt, https, fleet, cutting, broker })
+        Ok(Self { mqtt, https, fleet, tasks, broker })
     }
 
     /// Where MQTT is served.
@@ -135,7 +138,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         // The sink holds the broker, and that the fleet: nothing of the three would ever go.
         self.fleet.set_sink(None);
-        self.cutting.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod https;
 mod jobs_https;
 mod kept;
 mod listener;
+mod presence;
 mod reserved;
 mod revocation;
 mod service_error;

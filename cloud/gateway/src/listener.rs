@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use marram_broker::Broker;
+use marram_broker::{Broker, Guest, Lobby};
 use marram_http::server::{Peer, accept_tls, serve_connection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ use crate::https::DeviceHttp;
 /// Connections at once on one port, also those in their handshake.
 const MAX_CONNECTIONS: usize = 100_000;
 
-/// Handshakes at once: they cost a CPU each, so more would only make all of them late.
+/// Handshakes at once; of more the oldest is given up for the newest, so that clients that never
+/// finish theirs keep nobody out.
 const MAX_HANDSHAKES: usize = 512;
 
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -78,11 +79,11 @@ type Accepted = (TlsStream<TcpStream>, Peer);
 
 async fn accept_all(listener: TcpListener, served: Served, mut stopping: watch::Receiver<bool>) {
     let mut handshakes: JoinSet<io::Result<Accepted>> = JoinSet::new();
+    let lobby = Lobby::new(MAX_HANDSHAKES);
     // Handshake and session are tasks of their own: the memory of the first is gone with it.
     let mut sessions = JoinSet::new();
     loop {
-        let has_room = handshakes.len() < MAX_HANDSHAKES
-            && handshakes.len() + sessions.len() < MAX_CONNECTIONS;
+        let has_room = handshakes.len() + sessions.len() < MAX_CONNECTIONS;
         tokio::select! {
             _ = stopping.changed() => break,
             Some(_) = sessions.join_next() => {}
@@ -93,7 +94,8 @@ async fn accept_all(listener: TcpListener, served: Served, mut stopping: watch::
             }
             accepted = listener.accept(), if has_room => match accepted {
                 Ok((stream, address)) => {
-                    handshakes.spawn(handshake(served.tls.clone(), stream, address));
+                    let guest = lobby.enter();
+                    handshakes.spawn(handshake(served.tls.clone(), stream, address, guest));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
@@ -111,11 +113,14 @@ async fn handshake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
+    guest: Guest,
 ) -> io::Result<Accepted> {
     stream.set_nodelay(true)?;
-    accept_tls(&acceptor, stream, address, HANDSHAKE_DEADLINE)
-        .await
-        .inspect_err(|error| tracing::debug!(%address, %error, "TLS handshake failed"))
+    let accepted = tokio::select! {
+        accepted = accept_tls(&acceptor, stream, address, HANDSHAKE_DEADLINE) => accepted,
+        () = guest.sent_away() => Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    accepted.inspect_err(|error| tracing::debug!(%address, %error, "TLS handshake failed"))
 }
 
 async fn serve(

@@ -7,6 +7,23 @@ pub const MAX_LENGTH: usize = 65_535;
 /// `$aws/`); ours bounds the depth of the [subscription tree](crate::tree).
 pub const MAX_FILTER_LEVELS: usize = 128;
 
+/// How long and how deep topics and filters may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicLimits {
+    /// Most bytes. AWS IoT: 256.
+    pub max_bytes: usize,
+    /// Most `/`, except in topics that begin with `$`. AWS IoT: 7.
+    pub max_slashes: usize,
+}
+
+impl TopicLimits {
+    /// Whether the topic or filter keeps to them.
+    pub fn allow(&self, topic: &str) -> bool {
+        let slashes = || topic.bytes().filter(|b| *b == b'/').count();
+        topic.len() <= self.max_bytes && (topic.starts_with('$') || slashes() <= self.max_slashes)
+    }
+}
+
 /// Whether `topic` may be published to: not empty, no wildcard, no U+0000.
 pub fn is_valid_name(topic: &str) -> bool {
     has_valid_length(topic) && !topic.bytes().any(|b| matches!(b, b'+' | b'#' | 0))

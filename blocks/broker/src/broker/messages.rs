@@ -40,6 +40,7 @@ impl<H: Handler> Inner<H> {
             let intercept = self.handler.intercept(info, &publish);
             match timeout(self.settings.handler_timeout, intercept).await {
                 Ok(Intercept::Consumed) => return (ReasonCode::SUCCESS, 0),
+                Ok(Intercept::Refused) => return (ReasonCode::TOPIC_NAME_INVALID, 0),
                 Ok(Intercept::Forward) => {}
                 Err(_) => {
                     warn!(client_id = %info.client_id, topic = %publish.topic,
@@ -132,15 +133,16 @@ impl<H: Handler> Inner<H> {
         options: SubscribeOptions,
         subscription_id: Option<NonZeroU32>,
     ) -> (ReasonCode, Ticket) {
-        if !topic::is_valid_filter(&filter) {
+        let shared = Shared::parse(&filter);
+        let plain = shared.map_or(&*filter, |shared| shared.filter);
+        if !topic::is_valid_filter(&filter) || !self.settings.connection.topics.allow(plain) {
             return (ReasonCode::TOPIC_FILTER_INVALID, 0);
         }
-        let shared = Shared::parse(&filter);
         if shared.is_some() && options.no_local {
             return (ReasonCode::TOPIC_FILTER_INVALID, 0);
         }
         let is_shared = shared.is_some();
-        let action = Action::Subscribe { filter: shared.map_or(&*filter, |shared| shared.filter) };
+        let action = Action::Subscribe { filter: plain };
         let mut state = session.lock();
         let Some(info) = state.info.as_ref().filter(|_| state.is_current(link)) else {
             return (ReasonCode::UNSPECIFIED_ERROR, 0);
@@ -184,6 +186,11 @@ impl<H: Handler> Inner<H> {
                 subscription_ids: subscription_id.into_iter().collect(),
                 message,
             };
+            if !session.has_room_for(&delivery, &self.settings.online_queue) {
+                // A wildcard may select more than a queue takes; the client is not too slow.
+                self.count_dropped();
+                continue;
+            }
             self.hand_over(session, delivery);
         }
     }

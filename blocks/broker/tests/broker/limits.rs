@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use marram_broker::Settings;
-use marram_mqtt::packet::Connect;
+use marram_mqtt::packet::{Connect, SubAck, Subscribe, SubscribeOptions};
 use marram_mqtt::session::outbox::OutboxLimits;
-use marram_mqtt::{Publish, QoS, ReasonCode, Version};
+use marram_mqtt::{Packet, Publish, QoS, ReasonCode, Version};
 
 use crate::raw::{Raw, connect, eventually, listen, publish_packet, qos_1};
 use crate::rules::broker;
@@ -163,4 +163,111 @@ async fn both_sides_may_flood_each_other_without_deadlock() {
     // The client writes 10 MB, all of which comes back, before it reads anything.
     let finished = tokio::time::timeout(Duration::from_secs(20), flood).await;
     assert!(finished.is_ok(), "deadlock");
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_costs_others_nothing() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let mut deaf = Raw::connected(address, "deaf", Version::V5).await;
+    deaf.subscribe("all/#", QoS::AtLeastOnce).await;
+    let mut subscriber = Raw::connected(address, "sub", Version::V5).await;
+    subscriber.subscribe("all/#", QoS::AtLeastOnce).await;
+    let mut publisher = Raw::connected(address, "pub", Version::V5).await;
+    let text = "x".repeat(10_000);
+    for number in 0..1000 {
+        let sent = publisher.publish(qos_1(&format!("all/{number}"), &text)).await;
+        assert_eq!(sent, Some(ReasonCode::SUCCESS));
+        let message = subscriber.message().await;
+        assert_eq!(*message.publish.topic, *format!("all/{number}"));
+        subscriber.acknowledge(&message).await;
+    }
+    let Settings { online_queue, .. } = Settings::default();
+    assert!(10_000 * 1000 > 2 * online_queue.max_bytes, "more than is kept for a slow client");
+    eventually(false, || broker.is_connected("deaf")).await;
+}
+
+#[tokio::test]
+async fn connections_without_connect_are_bounded_and_the_oldest_goes_first() {
+    let (broker, _) = broker(Settings { max_connecting: 10, ..Settings::default() });
+    let address = listen(&broker).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(Raw::dial(address, Version::V5).await);
+    }
+    eventually((10, 90), || {
+        let statistics = broker.statistics();
+        (statistics.connecting, statistics.sent_away)
+    })
+    .await;
+    assert_eq!(silent[0].receive().await, None);
+    Raw::connected(address, "core", Version::V5).await.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn topics_and_filters_are_as_long_and_as_deep_as_aws_allows() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let (deep, long) = ("a/b/c/d/e/f/g/h/i", "x".repeat(257));
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    for filter in [deep, &long, "+/+/+/+/+/+/+/+/+", "$share/g/a/b/c/d/e/f/g/h/i"] {
+        let refused = raw.subscribe(filter, QoS::AtMostOnce).await;
+        assert_eq!(refused, ReasonCode::TOPIC_FILTER_INVALID, "{filter}");
+    }
+    for filter in [&deep[..15], "$aws/things/a/b/c/d/e/f/g/h/i", "$share/g/a/b/c/d/e/f/g/h"] {
+        assert_eq!(raw.subscribe(filter, QoS::AtMostOnce).await, ReasonCode::SUCCESS, "{filter}");
+    }
+    for topic in [deep, &long] {
+        let mut raw = Raw::connected(address, "other", Version::V5).await;
+        raw.send(publish_packet(qos_1(topic, ""), NonZeroU16::new(1))).await;
+        assert_eq!(raw.disconnected().await, ReasonCode::TOPIC_NAME_INVALID, "{topic}");
+    }
+}
+
+#[tokio::test]
+async fn one_subscribe_has_at_most_eight_filters() {
+    let (broker, _) = broker(Settings::default());
+    let mut raw = Raw::connected(listen(&broker).await, "core", Version::V5).await;
+    let filters = (0..10).map(|n| (format!("a/{n}").into(), SubscribeOptions::default()));
+    let subscribe =
+        Subscribe { packet_id: NonZeroU16::MIN, subscription_id: None, filters: filters.collect() };
+    raw.send(Packet::Subscribe(subscribe)).await;
+    let Packet::SubAck(SubAck { reasons, .. }) = raw.next().await else { panic!("no SUBACK") };
+    let refused = reasons.iter().filter(|reason| **reason == ReasonCode::QUOTA_EXCEEDED).count();
+    assert_eq!((reasons.len(), refused), (10, 2));
+    assert_eq!(broker.statistics().subscriptions, 8);
+}
+
+#[tokio::test]
+async fn more_retained_messages_than_a_queue_takes_do_not_end_the_connection() {
+    let (broker, _) = broker(small_queues());
+    let address = listen(&broker).await;
+    let mut publisher = Raw::connected(address, "pub", Version::V5).await;
+    for number in 0..20 {
+        publisher.publish(qos_1(&format!("kept/{number}"), "x").retained()).await;
+    }
+    let mut raw = Raw::connected(address, "core", Version::V5).await;
+    raw.subscribe("kept/+", QoS::AtLeastOnce).await;
+    for _ in 0..10 {
+        raw.message().await;
+    }
+    raw.expect_nothing().await;
+    assert_eq!(broker.statistics().dropped, 10);
+}
+
+#[tokio::test]
+async fn topics_to_a_client_that_takes_aliases_are_sent_once() {
+    let (broker, _) = broker(Settings::default());
+    let address = listen(&broker).await;
+    let wanting = Connect { topic_alias_maximum: 1, ..connect("core", Version::V5) };
+    let mut raw = Raw::connected_as(address, wanting).await;
+    raw.subscribe("a/+", QoS::AtMostOnce).await;
+    let mut seen = Vec::new();
+    for topic in ["a/1", "a/1", "a/2", "a/1"] {
+        broker.publish(Publish::new(topic, ""));
+        let packet = raw.message().await;
+        seen.push((packet.publish.topic.to_string(), packet.topic_alias.map(NonZeroU16::get)));
+    }
+    let expected = [("a/1", Some(1)), ("", Some(1)), ("a/2", None), ("", Some(1))];
+    assert_eq!(seen, expected.map(|(topic, alias)| (topic.to_owned(), alias)));
 }

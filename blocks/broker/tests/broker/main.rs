@@ -9,3 +9,4 @@ mod messages;
 mod raw;
 mod rules;
 mod sessions;
+mod standard;

@@ -6,5 +6,6 @@ mod jobs;
 mod kept;
 mod mqtt;
 mod plane;
+mod presence;
 mod shadows;
 mod status;

@@ -116,9 +116,7 @@ impl Outbox {
             return Pushed::Dropped;
         }
         let weight = delivery.message.weight();
-        let full = self.waiting.len() >= limits.max_messages
-            || self.waiting_bytes.saturating_add(weight) > limits.max_bytes;
-        match (full, delivery.qos) {
+        match (!self.has_room_for(&delivery, limits), delivery.qos) {
             (false, _) => {
                 self.waiting_bytes += weight;
                 self.last_position += 1;
@@ -128,6 +126,12 @@ impl Outbox {
             (true, QoS::AtLeastOnce) if connected => Pushed::Overflow,
             (true, _) => Pushed::Dropped,
         }
+    }
+
+    /// Whether one more message finds a place.
+    pub fn has_room_for(&self, delivery: &Delivery, limits: &OutboxLimits) -> bool {
+        let bytes = self.waiting_bytes.saturating_add(delivery.message.weight());
+        self.waiting.len() < limits.max_messages && bytes <= limits.max_bytes
     }
 
     /// The client is connected and takes `receive_maximum` unacknowledged messages.

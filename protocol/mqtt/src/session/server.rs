@@ -16,7 +16,7 @@ use crate::packet::{
 };
 use crate::publish::Publish;
 use crate::reason::ReasonCode;
-use crate::topic;
+use crate::topic::{self, TopicLimits};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +34,10 @@ pub struct ConnectionLimits {
     pub receive_maximum: NonZeroU16,
     /// Highest topic alias of the client, announced in CONNACK.
     pub topic_alias_maximum: u16,
+    /// Longest client id in bytes. AWS IoT: 128.
+    pub max_client_id: usize,
+    /// Bounds of topics. Filters are the caller's to check: each has an answer of its own.
+    pub topics: TopicLimits,
     /// Longest life of a session after its connection, in seconds.
     pub max_session_expiry_s: u32,
     /// Longest keep alive in seconds; a client without keep alive gets this one.
@@ -189,8 +193,12 @@ impl ServerConnection {
         if connect.authentication_method.is_some() {
             return Inbound::Violation(ReasonCode::BAD_AUTHENTICATION_METHOD);
         }
+        let client_id = &connect.client_id;
+        if client_id.len() > self.limits.max_client_id || client_id.contains('\0') {
+            return Inbound::Violation(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
+        }
         if let Some(will) = &connect.will {
-            if !topic::is_valid_name(&will.publish.topic) {
+            if !self.is_valid_name(&will.publish.topic) {
                 return Inbound::Violation(ReasonCode::TOPIC_NAME_INVALID);
             }
             if will.publish.payload.len() > self.limits.max_payload {
@@ -239,12 +247,16 @@ impl ServerConnection {
             return Err(ReasonCode::PACKET_TOO_LARGE);
         }
         let response_topic = publish.properties.response_topic.as_ref();
-        if !topic::is_valid_name(&publish.topic)
+        if !self.is_valid_name(&publish.topic)
             || response_topic.is_some_and(|response| !topic::is_valid_name(response))
         {
             return Err(ReasonCode::TOPIC_NAME_INVALID);
         }
         Ok(Inbound::Publish { publish, packet_id })
+    }
+
+    fn is_valid_name(&self, topic: &str) -> bool {
+        topic::is_valid_name(topic) && self.limits.topics.allow(topic)
     }
 
     /// The topic an alias stands for, after an optional new assignment (MQTT 5 §3.3.2.3.4).

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::plane::{Connection, PATIENCE, Plane, request, rest_of};
 use crate::device::DeviceHandler;
+use crate::presence::Presence;
 use crate::revocation::cut_revoked;
 
 #[tokio::test]
@@ -86,6 +87,7 @@ async fn a_certificate_that_is_disabled_while_it_connects_is_cut() {
             plane.registry.clone(),
             plane.fleet.clone(),
             Arc::clone(&connected_late),
+            Presence::new(plane.clock.clone()).0,
         ),
         registry: plane.registry.clone(),
         certificate_id: device.certificate_id.clone(),

@@ -5,7 +5,7 @@ use marram_mqtt_client::Options;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::plane::{Connection, PATIENCE, Plane, allow, rest_of};
+use super::plane::{Connection, PATIENCE, Plane, allow, request, rest_of};
 
 const NEXT: &str = "$aws/things/core1/jobs/$next/namespace-aws-gg-deployment/get";
 
@@ -99,4 +99,35 @@ async fn publishing_and_subscribing_need_a_policy_each() {
     core.client.publish(publish("other", json!({}))).await.unwrap_err();
     core.client.publish(publish("own", json!({})).retained()).await.unwrap_err();
     core.client.subscribe("own", QoS::AtLeastOnce).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn connections_that_never_finish_tls_keep_no_device_out() {
+    const SILENT: usize = 1500;
+    marram_os::process::allow_descriptors(8192).unwrap();
+    let plane = Plane::start().await;
+    let device = plane.trusted().await;
+    let address = plane.gateway.mqtt_address();
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let core = plane.connect(&device, "core1").await;
+    core.publish("a", json!(1)).await;
+    // Of so many there is no room for the first.
+    rest_of(&mut silent[0]).await;
+}
+
+#[tokio::test]
+async fn a_policy_by_thing_name_keeps_client_ids_to_their_own_certificates() {
+    let plane = Plane::start().await;
+    let own = "arn:aws:iot:us-east-1:123456789012:client/${iot:Connection.Thing.ThingName}";
+    let device = plane.device(allow(&["iot:Connect"], &[own])).await;
+    plane.registry.create_thing(request(json!({"thingName": "core2"}))).await.unwrap();
+    plane.connect(&device, "core1").await;
+    for version in [Version::V5, Version::V311] {
+        let options = Options { version, ..plane.options(&device, "core2") };
+        let reason = Connection::start(options).disconnected().await.to_lowercase();
+        assert!(reason.contains("authori"), "{reason}");
+    }
 }

@@ -39,7 +39,7 @@ pub(super) struct Plane {
     pub(super) store: Store,
     pub(super) gateway: Gateway,
     authority: Arc<Authority>,
-    clock: SharedClock,
+    pub(super) clock: SharedClock,
     _directory: TempDir,
 }
 

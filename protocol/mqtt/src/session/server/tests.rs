@@ -10,6 +10,8 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     max_payload: 131_072,
     receive_maximum: NonZeroU16::MIN,
     topic_alias_maximum: 8,
+    max_client_id: 128,
+    topics: TopicLimits { max_bytes: 256, max_slashes: 7 },
     max_session_expiry_s: 600,
     max_keep_alive_s: 1200,
 };
