@@ -65,7 +65,7 @@ pub(crate) fn run(data: &[u8]) {
         open.take(&mut session, now);
     }
     session.stop(now);
-    session.lost();
+    let _ = session.lost();
     now += Duration::from_secs(3600);
     session.tick(now, true);
     open.take(&mut session, now);
@@ -99,7 +99,7 @@ impl Open {
             match action {
                 Action::Done(..) => self.done += 1,
                 Action::Deliver(_, Some(id)) => session.delivered(id, now),
-                Action::Close(_) => session.lost(),
+                Action::Close(_) => drop(session.lost()),
                 Action::Deliver(_, None)
                 | Action::Connected { .. }
                 | Action::RenewalRefused { .. } => {}
@@ -121,7 +121,7 @@ impl Step {
         let deadline = *now + Duration::from_secs(30);
         match self {
             Self::Open => session.opened(*now),
-            Self::Lose => session.lost(),
+            Self::Lose => drop(session.lost()),
             Self::Accept { present } => session.receive(accepted(*present), *now),
             Self::Publish { at_least_once, is_once, bytes } => {
                 let qos = if *at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from awsiot.greengrasscoreipc import connect
+from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from conftest import own_user
@@ -90,7 +90,7 @@ def mqtt3():
     folder = temporary_folder()
     cloud = Cloud(folder).start()
     core = Core(cloud, folder, options=(*own_user(), "--allow-topic", "fleet/*"))
-    core.configure("mqtt", version="mqtt3")
+    core.configure("mqtt", version="mqtt3", maximumReconnectDelaySeconds=1)
     core.start()
     fleet = Fleet(cloud)
     configuration = {"accessControl": allow_all("aws.greengrass.ipc.mqttproxy")}
@@ -127,4 +127,27 @@ def test_a_message_that_makes_the_cloud_cut_mqtt_3_is_parked_and_the_others_flow
     connections = core.nucleus_log().count("not connected to the cloud")
     client.publish_to_iot_core(topic_name=topic, qos="1", payload=b"1000")
     monitor.until_message(topic, lambda payload: payload == b"1000")
+    assert core.nucleus_log().count("not connected to the cloud") == connections
+
+
+def test_a_topic_for_which_the_cloud_cuts_costs_a_few_connections_and_no_more(mqtt3):
+    core, client, monitor = mqtt3
+    topic = f"fleet/{core.thing}/numbers"
+    monitor.subscribe("fleet/#")
+
+    def refusal():
+        try:
+            client.publish_to_iot_core(topic_name="not/allowed", qos="0", payload=b"x")
+        except model.ServiceError as error:
+            return "has ended the connection" in error.message
+        return False
+
+    until(refusal, "messages of QoS 0 on the topic are refused", timeout_s=60)
+    connections = core.nucleus_log().count("not connected to the cloud")
+    assert connections < 10
+    for number in range(1, COUNT + 1):
+        client.publish_to_iot_core(topic_name=topic, qos="1", payload=str(number).encode())
+        assert refusal()
+    expected = list(range(1, COUNT + 1))
+    until(lambda: numbers(monitor, topic) == expected, f"{expected} arrived", timeout_s=60)
     assert core.nucleus_log().count("not connected to the cloud") == connections

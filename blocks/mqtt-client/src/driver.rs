@@ -37,6 +37,8 @@ pub enum Event {
     Disconnected {
         /// For people: the whole chain of causes.
         reason: String,
+        /// Whether the broker has ended an accepted connection, perhaps because of a message.
+        is_cut: bool,
     },
     /// A message arrived. A QoS 1 message is acknowledged once it is in the channel.
     Message(Publish),
@@ -63,6 +65,22 @@ pub(crate) struct Driver {
     stopped: Vec<oneshot::Sender<()>>,
 }
 
+/// How a connection ended.
+struct Ended {
+    /// For people.
+    reason: String,
+    /// How long it was accepted.
+    lifetime: Option<Duration>,
+    /// Whether the broker did it, perhaps because of a message.
+    is_cut: bool,
+}
+
+impl Ended {
+    fn unaccepted(reason: String) -> Self {
+        Self { reason, lifetime: None, is_cut: false }
+    }
+}
+
 /// The runtime's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
@@ -84,13 +102,14 @@ impl Driver {
         let mut pauses = Pauses::new(self.options.reconnect);
         let mut last_reason = String::new();
         while self.stop_at.is_none() {
-            let Some((reason, lifetime)) = self.connect_once().await else { break };
+            let Some(Ended { reason, lifetime, is_cut }) = self.connect_once().await else { break };
             pauses.connection_lasted(lifetime.unwrap_or_default());
             if reason != last_reason || lifetime.is_some() {
                 warn!(client_id = %self.options.client_id, %reason, "not connected");
                 last_reason.clone_from(&reason);
                 let events = self.events.clone();
-                let report = async move { events.send(Event::Disconnected { reason }).await };
+                let event = Event::Disconnected { reason, is_cut };
+                let report = async move { events.send(event).await };
                 // An application that dropped the receiver does not want to know.
                 let _ = self.meanwhile(report).await;
             }
@@ -105,9 +124,8 @@ impl Driver {
         }
     }
 
-    /// One connection from its opening to its end: why it ended, and how long it was accepted.
-    /// `None` when the client was stopped.
-    async fn connect_once(&mut self) -> Option<(String, Option<Duration>)> {
+    /// One connection from its opening to its end. `None` when the client was stopped.
+    async fn connect_once(&mut self) -> Option<Ended> {
         let options = self.options.clone();
         let deadline = tokio::time::Instant::now() + options.connect_timeout;
         let opening = async move {
@@ -117,14 +135,15 @@ impl Driver {
         };
         let stream = match self.meanwhile(opening).await? {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Some((Chain(&error).to_string(), None)),
-            Err(_) => return Some((self.connect_timed_out(), None)),
+            Ok(Err(error)) => return Some(Ended::unaccepted(Chain(&error).to_string())),
+            Err(_) => return Some(Ended::unaccepted(self.connect_timed_out())),
         };
         let reason = self.exchange(stream, deadline.into_std()).await;
         self.connected.send_replace(false);
-        self.session.lost();
+        let is_cut = self.session.lost();
         reason.map(|(reason, accepted)| {
-            (reason, accepted.map(|at| now().saturating_duration_since(at)))
+            let lifetime = accepted.map(|at| now().saturating_duration_since(at));
+            Ended { reason, lifetime, is_cut }
         })
     }
 

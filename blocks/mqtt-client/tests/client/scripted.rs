@@ -70,7 +70,7 @@ async fn operations_without_server_time_out() {
     assert_eq!(error, expected);
     let error = client.subscribe("a", QoS::AtMostOnce).await.unwrap_err();
     assert!(matches!(error, SubscribeError::TimedOut { .. }), "{error}");
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains(&address.to_string()) && reason.contains("refused"), "{reason}");
     assert!(!client.is_connected());
 }
@@ -104,7 +104,7 @@ async fn a_server_that_does_not_answer_pings_is_left() {
     assert_eq!(server.next().await, Packet::PingRequest);
     assert_eq!(server.receive().await, None);
     assert!(!connected(&mut events).await);
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains("ping"), "{reason}");
     listener.welcome(false, ServerLimits::default()).await;
 }
@@ -117,7 +117,7 @@ async fn a_server_that_never_answers_connect_is_left() {
         Client::start(Options { connect_timeout, ..options(address, "core") });
     let mut server = listener.accept().await;
     assert_eq!(server.receive().await, None);
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains("did not accept"), "{reason}");
 }
 
@@ -132,14 +132,14 @@ async fn refusals_and_disconnects_are_reported_with_their_reason() {
         limits: ServerLimits::default(),
     };
     server.send(Packet::ConnAck(Box::new(refusal))).await;
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains("0x87"), "{reason}");
     let mut server = listener.welcome(false, ServerLimits::default()).await;
     assert!(!connected(&mut events).await);
     assert!(client.is_connected());
     let taken_over = Disconnect::new(ReasonCode::SESSION_TAKEN_OVER);
     server.send(Packet::Disconnect(taken_over)).await;
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains("0x8E"), "{reason}");
 }
 

@@ -103,7 +103,7 @@ async fn a_cut_connection_is_resumed_with_what_came_meanwhile() {
     let (client, mut events) = cloud.client(cloud.options("core")).await;
     client.subscribe("a", QoS::AtLeastOnce).await.unwrap();
     cloud.broker.disconnect("core", DisconnectReason::AdministrativeAction);
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(reason.contains("0x98"), "{reason}");
     cloud.broker.publish(text("a", "meanwhile"));
     assert!(connected(&mut events).await, "session present");
@@ -206,7 +206,7 @@ async fn d1_speaks_tls_with_a_client_certificate_and_no_alpn() {
     let tls = Some(Arc::new(client_config(stranger.certificate_pem(), None, &[]).unwrap()));
     let options = Options { tls, ..cloud.options("other") };
     let (_client, mut events) = marram_mqtt_client::Client::start(options);
-    let Event::Disconnected { reason } = next(&mut events).await else { panic!("no reason") };
+    let Event::Disconnected { reason, .. } = next(&mut events).await else { panic!("no reason") };
     assert!(
         reason.contains("TLS handshake") && reason.contains("invalid peer certificate"),
         "{reason}"

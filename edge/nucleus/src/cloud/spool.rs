@@ -8,12 +8,18 @@
 pub(crate) mod disk;
 pub(crate) mod parked;
 pub(crate) mod suspects;
+mod topics;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use marram_mqtt::{Publish, QoS};
 
 use suspects::{Suspects, Verdict};
+use topics::Topics;
+
+/// How long a connection must have held before a message is tried that may have ended the one
+/// before: a connection that ends earlier says nothing of it.
+const TRIAL_QUIET_MS: u64 = 1000;
 
 /// Messages without payload cost no bytes by the specification's account, and memory all the same.
 const MAX_MESSAGES: usize = 100_000;
@@ -27,6 +33,12 @@ pub(crate) enum Refuse {
     /// Longer than everything that may wait.
     #[error("Message is larger than the size of message spool.")]
     TooLarge,
+    /// QoS 0 on a topic for which the server ends the connection.
+    #[error(
+        "AWS IoT Core has ended the connection each time that it got a message on this topic; \
+         does the policy of the device's certificate allow it? It is tried again in ten minutes."
+    )]
+    EndsConnections,
     /// No room.
     #[error("Message spool is full. Message could not be added.")]
     Full,
@@ -92,6 +104,7 @@ pub(crate) struct Spool {
     /// Sent without an answer, to be sent again once all that were sent are settled.
     unanswered: BTreeMap<u64, Spooled>,
     suspects: Suspects,
+    topics: Topics,
     /// Payload bytes of all of them.
     bytes: usize,
     next_id: u64,
@@ -102,8 +115,9 @@ impl Spool {
     pub(crate) fn new(limits: Limits, kept: Vec<Spooled>) -> Self {
         let bytes = kept.iter().map(|kept| kept.message.payload.len()).sum();
         let next_id = kept.last().map_or(0, |last| last.id + 1);
-        let (sent, unanswered, suspects) = Default::default();
-        Self { limits, waiting: kept.into(), sent, unanswered, suspects, bytes, next_id }
+        let (sent, unanswered, suspects, topics) = Default::default();
+        let waiting = kept.into();
+        Self { limits, waiting, sent, unanswered, suspects, topics, bytes, next_id }
     }
 
     /// Accepts a message: its number, and the numbers of those that made room for it.
@@ -116,6 +130,9 @@ impl Spool {
         let bytes = message.payload.len();
         if message.qos == QoS::AtMostOnce && !is_online && !self.limits.keep_qos0_offline {
             return Err(Refuse::Offline);
+        }
+        if message.qos == QoS::AtMostOnce && self.topics.is_refused(&message.topic, now_ms) {
+            return Err(Refuse::EndsConnections);
         }
         if bytes > self.limits.max_bytes {
             return Err(Refuse::TooLarge);
@@ -136,16 +153,42 @@ impl Spool {
         all
     }
 
-    /// Whether a message is to be found out that makes the server end the connection: it is sent
-    /// with no other on its way, and on a connection that has proven to hold without it.
-    pub(crate) fn has_suspects(&self) -> bool {
+    /// For how many milliseconds nothing is to be sent on a connection that has held for
+    /// `held_ms`, because a message is to be found out that makes the server end the connection.
+    pub(crate) fn pause(&mut self, now_ms: i64, held_ms: u64) -> Option<u64> {
+        let first_is_suspect = self.waiting.front().is_some_and(|first| self.is_suspect(first));
+        let is_trial = self.has_suspects() || first_is_suspect;
+        let quiet = TRIAL_QUIET_MS.checked_sub(held_ms).filter(|left| is_trial && *left > 0);
+        let settling = self.topics.settles_in(now_ms).filter(|_| first_is_suspect);
+        self.topics.lingers(now_ms).or(settling).or(quiet)
+    }
+
+    /// The server has ended the connection: the QoS 0 message that was found to be the cause, and
+    /// the numbers of those that wait and would do the same.
+    pub(crate) fn cut(&mut self, now_ms: i64) -> Option<(Spooled, Vec<u64>)> {
+        let found = self.topics.cut(now_ms)?;
+        let topic = found.message.topic.clone();
+        let is_alike = |s: &Spooled| s.message.qos == QoS::AtMostOnce && s.message.topic == topic;
+        let dropped = self.drop_waiting(is_alike);
+        Some((found, dropped))
+    }
+
+    fn has_suspects(&self) -> bool {
         !self.suspects.is_empty()
+    }
+
+    /// Whether it is a QoS 0 message that has to be alone on its way.
+    fn is_suspect(&self, spooled: &Spooled) -> bool {
+        let message = &spooled.message;
+        message.qos == QoS::AtMostOnce && self.topics.is_suspected(&message.topic)
     }
 
     /// The next message to send, with what is left of its expiry interval; and the numbers of
     /// those that expired while they waited.
     pub(crate) fn take(&mut self, now_ms: i64) -> (Option<Spooled>, Vec<u64>) {
-        if self.has_suspects() && !self.sent.is_empty() {
+        let must_wait =
+            self.topics.lingers(now_ms).is_some() || (self.has_suspects() && !self.sent.is_empty());
+        if must_wait {
             return (None, Vec::new());
         }
         if !self.unanswered.is_empty() {
@@ -156,7 +199,12 @@ impl Spool {
             again.into_values().rev().for_each(|spooled| self.waiting.push_front(spooled));
         }
         let mut expired = Vec::new();
-        while let Some(spooled) = self.waiting.pop_front() {
+        while let Some(first) = self.waiting.front() {
+            let is_alone = self.sent.is_empty() && self.topics.settles_in(now_ms).is_none();
+            if !is_alone && self.is_suspect(first) {
+                break;
+            }
+            let Some(spooled) = self.waiting.pop_front() else { break };
             let Some(message) = unexpired(&spooled, now_ms) else {
                 self.bytes -= spooled.message.payload.len();
                 self.suspects.clear(spooled.id);
@@ -164,6 +212,9 @@ impl Spool {
                 continue;
             };
             let next = Spooled { message, ..spooled.clone() };
+            if spooled.message.qos == QoS::AtMostOnce {
+                self.topics.sent(&next, now_ms);
+            }
             self.sent.insert(spooled.id, spooled);
             return (Some(next), expired);
         }

@@ -142,8 +142,10 @@ impl<T> ClientSession<T> {
     }
 
     /// The stream is gone: operations wait for the next one, but for messages that were for this
-    /// one only.
-    pub fn lost(&mut self) {
+    /// one only. Whether the server has ended an accepted connection, perhaps because of a message.
+    pub fn lost(&mut self) -> bool {
+        // Closing is what the server's DISCONNECT leads to.
+        let was_accepted = matches!(self.phase, Phase::Connected | Phase::Closing);
         let failure = match self.closing.take() {
             None => Failure::Cut(None),
             Some(CloseReason::Disconnected(reason)) if may_be_of_a_message(reason) => {
@@ -158,6 +160,7 @@ impl<T> ClientSession<T> {
         self.pinged_at = None;
         self.publishing.lost();
         self.subscribing.lost();
+        was_accepted && matches!(failure, Failure::Cut(_))
     }
 
     /// Takes one packet of the server.

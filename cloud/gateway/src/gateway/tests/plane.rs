@@ -255,7 +255,7 @@ impl Connection {
     /// The reason for which the connection ended, or was not made.
     pub(super) async fn disconnected(&mut self) -> String {
         match self.event().await {
-            Event::Disconnected { reason } => reason,
+            Event::Disconnected { reason, .. } => reason,
             other => panic!("{other:?}"),
         }
     }

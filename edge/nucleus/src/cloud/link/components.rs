@@ -10,7 +10,7 @@ use std::time::Duration;
 use marram_mqtt_client::{Publish, PublishError, QoS, ReasonCode};
 use marram_telemetry::Chain;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::{CloudLink, Shared};
@@ -20,10 +20,6 @@ use crate::ipc::iot_core::{BoxFuture, IotCore, PublishFailed, SubscribeFailed};
 
 /// How long nothing is sent after the server had no room for a message.
 const SERVER_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a connection must have held before a message is tried that may have ended the one
-/// before: a connection that ends earlier says nothing of it.
-const TRIAL_QUIET: Duration = Duration::from_secs(1);
 
 type Sending = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send>>;
 
@@ -89,6 +85,20 @@ impl Shared {
             warn!(messages = dropped.len(), "offline: QoS 0 messages of components are dropped");
         }
         self.forget(dropped);
+    }
+
+    /// The server has ended the connection: because of a QoS 0 message, perhaps.
+    pub(super) fn cut(&self) {
+        let Some((spooled, dropped)) = self.spool().cut(self.clock.now_ms()) else { return };
+        let reason = format!("{SOLE_CUTS} connections ended on which it was alone");
+        self.give_up(&spooled, &reason);
+        self.forget(dropped);
+    }
+
+    /// For how long nothing is to be sent on a connection that is there `since` then.
+    fn pause(&self, since: Instant) -> Option<Duration> {
+        let held_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.spool().pause(self.clock.now_ms(), held_ms).map(Duration::from_millis)
     }
 
     fn next_to_send(&self) -> Option<Spooled> {
@@ -166,15 +176,19 @@ pub(super) async fn send_spooled(shared: Arc<Shared>) {
     // The client's own: it knows of the end of a connection before a message does.
     let mut connected = shared.client.connection();
     let mut in_flight = Vec::new();
-    let mut has_held = false;
+    let mut since = Instant::now();
     loop {
         if in_flight.is_empty() {
-            has_held &= *connected.borrow() && !connected.has_changed().unwrap_or(true);
-            if connected.wait_for(|connected| *connected).await.is_err() {
-                return;
+            if connected.has_changed().unwrap_or(true) || !*connected.borrow() {
+                if connected.wait_for(|connected| *connected).await.is_err() {
+                    return;
+                }
+                since = Instant::now();
             }
-            if shared.spool().has_suspects() && !has_held {
-                has_held = timeout(TRIAL_QUIET, connected.changed()).await.is_err();
+            if let Some(pause) = shared.pause(since) {
+                if timeout(pause, connected.changed()).await.is_ok() {
+                    since = Instant::now();
+                }
                 continue;
             }
         }
@@ -186,6 +200,9 @@ pub(super) async fn send_spooled(shared: Arc<Shared>) {
                 Some(done) => shared.settle_and_pause(next.id, done).await,
                 None => in_flight.push(next),
             }
+        }
+        if in_flight.is_empty() && shared.pause(since).is_some() {
+            continue;
         }
         tokio::select! {
             (at, done) = first_done(&mut in_flight), if !in_flight.is_empty() => {

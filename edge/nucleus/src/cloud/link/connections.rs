@@ -210,19 +210,21 @@ impl Shared {
         }
     }
 
-    /// A further connection that does not come while the first one is there will not come.
+    /// A further connection that does not come while the first one is there, however long the
+    /// pause between two attempts is, will not come.
     async fn until_connected(
         &self,
         connection: usize,
         client: &Client,
     ) -> Result<(), SubscribeFailed> {
+        let limit = self.answer_deadline + self.connections().options.reconnect.max;
         let mut first = self.client.connection();
         let mut own = client.connection();
         loop {
             // Ends with an error only when the client is stopped, which the next step tells.
             let _ = first.wait_for(|connected| *connected).await;
             let coming = own.wait_for(|connected| *connected);
-            if connection == 0 || timeout(self.answer_deadline, coming).await.is_ok() {
+            if connection == 0 || timeout(limit, coming).await.is_ok() {
                 return Ok(());
             }
             if self.client.is_connected() && !first.has_changed().unwrap_or(false) {

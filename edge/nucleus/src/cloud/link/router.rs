@@ -22,9 +22,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) 
                 shared.connected.send_replace(true);
                 shared.begin(Work::SetUp);
             }
-            Event::Disconnected { reason } => {
+            Event::Disconnected { reason, is_cut } => {
                 info!(thing = shared.thing, reason, "not connected to the cloud");
                 shared.connected.send_replace(false);
+                if is_cut {
+                    shared.cut();
+                }
                 shared.drop_offline_messages();
             }
             Event::Message(message) => {

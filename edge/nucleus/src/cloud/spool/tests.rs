@@ -159,6 +159,64 @@ fn components_7_a_suspect_without_an_answer_holds_the_others_up_no_longer() {
     assert_eq!(both, [0, 1]);
 }
 
+/// Sends the message that is next at `now_ms`, on a connection that has held.
+fn send_next(spool: &mut Spool, now_ms: i64) -> Option<u64> {
+    assert_eq!(spool.pause(now_ms, u64::MAX), None);
+    let id = spool.take(now_ms).0?.id;
+    spool.settle(id, Outcome::Acknowledged);
+    Some(id)
+}
+
+#[test]
+fn components_7_a_topic_for_which_the_server_ends_connections_is_refused_for_a_while() {
+    let mut spool = spool(Limits { keep_qos0_offline: true, ..LIMITS });
+    for topic in ["bad", "good", "bad", "good", "bad", "good", "bad", "good"] {
+        spool.push(message(topic, 1, QoS::AtMostOnce), true, 0).unwrap();
+    }
+    let mut now_ms = 0;
+    let mut sent = Vec::new();
+    let found = loop {
+        let is_suspect = spool.waiting.front().is_some_and(|first| spool.is_suspect(first));
+        let waits = spool.pause(now_ms, 400).is_some();
+        assert!(waits || !is_suspect, "the connection has to hold first");
+        while let Some(ms) = spool.pause(now_ms, u64::MAX) {
+            now_ms += i64::try_from(ms).unwrap();
+        }
+        let next = spool.take(now_ms).0.expect("a message");
+        spool.settle(next.id, Outcome::Acknowledged);
+        sent.push(next.id);
+        now_ms += 100;
+        if &*next.message.topic == "bad"
+            && let Some(found) = spool.cut(now_ms)
+        {
+            break found;
+        }
+    };
+    let (bad, dropped) = found;
+    assert_eq!((&*bad.message.topic, bad.id), ("bad", 6));
+    assert_eq!((sent, dropped), ((0..=6).collect(), Vec::new()));
+    let bad = || message("bad", 1, QoS::AtMostOnce);
+    assert_eq!(spool.push(bad(), true, now_ms), Err(Refuse::EndsConnections));
+    spool.push(bad().with_qos(QoS::AtLeastOnce), true, now_ms).unwrap();
+    spool.push(bad(), true, now_ms + 600_000).unwrap();
+}
+
+#[test]
+fn components_7_a_topic_whose_message_is_taken_is_cleared() {
+    let mut spool = spool(Limits { keep_qos0_offline: true, ..LIMITS });
+    for topic in ["a", "a", "b"] {
+        spool.push(message(topic, 1, QoS::AtMostOnce), true, 0).unwrap();
+    }
+    assert_eq!(send_next(&mut spool, 0), Some(0));
+    assert_eq!(spool.cut(1), None);
+    assert_eq!(send_next(&mut spool, 10), Some(1));
+    assert_eq!(spool.pause(1010, u64::MAX), Some(1000), "the server may still answer by a cut");
+    assert_eq!(spool.take(1010).0, None);
+    assert_eq!(send_next(&mut spool, 2010), Some(2));
+    assert_eq!(spool.cut(5000), None);
+    assert_eq!(spool.pause(5000, 0), None, "what was sent long before is not suspected");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push(usize, bool, bool),

@@ -105,6 +105,26 @@ async fn components_7_a_message_that_ends_the_connection_of_mqtt_3_is_parked_onc
 }
 
 #[tokio::test]
+async fn components_7_messages_of_qos_0_that_end_connections_are_refused_and_the_others_flow() {
+    let (cloud, port) = Cloud::start(&[]).await;
+    let device = Device::connect(port);
+    let link: &dyn IotCore = &device.link;
+    let end = Instant::now() + PATIENCE;
+    let refused = loop {
+        assert!(Instant::now() < end, "never refused");
+        match link.publish(message("m/forbidden").with_qos(QoS::AtMostOnce)).await {
+            Err(failed) if !failed.reason.contains("offline") => break failed,
+            _ => sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert!(refused.reason.contains("has ended the connection"), "{refused}");
+    link.publish(message("m/after")).await.unwrap();
+    until("the other one arrived", || !cloud.asked("m/after").is_empty()).await;
+    let [parked] = parked(&device).try_into().unwrap();
+    assert_eq!(parked["topic"], format!("{PREFIX}m/forbidden"));
+}
+
+#[tokio::test]
 async fn components_7_a_message_that_is_never_answered_is_given_up_after_its_retries() {
     let (_cloud, port) = Cloud::start(&[]).await;
     let mut settings = settings(port);
