@@ -7,6 +7,7 @@ import pytest
 from awscrt import mqtt
 from awsiot import iotjobs
 
+from harness import stores
 from harness.fleet import Fleet
 from harness.mqtt import TIMEOUT_S, Identity, Mqtt5, Mqtt311, statement
 from harness.programs import Cloud, marram, remove_folder, temporary_folder
@@ -68,6 +69,11 @@ class Device:
 
     def stop(self):
         self.mqtt.disconnect()
+
+
+@pytest.fixture(scope="module", params=stores.STORES)
+def store(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +187,34 @@ def test_a22_a28_a_device_may_use_https_instead(cloud, fleet, data, device):
     assert "execution" not in data.describe_job_execution(thingName="jobber", jobId="$next")
     nobody = error_of(data, "get_pending_job_executions", thingName="nobody")
     assert nobody == ("ResourceNotFoundException", 404)
+
+
+def test_cli_job_life(cloud, fleet, folder, device):
+    drain(device)
+    document = folder / "document.json"
+    document.write_text(json.dumps(DOCUMENT))
+    arn = cloud.arn("iot", "thing/jobber")
+    made = cloud.aws(
+        *("iot", "create-job", "--job-id", "cli", "--targets", arn),
+        *("--document", f"file://{document}", "--timeout-config", "inProgressTimeoutInMinutes=5"),
+        *("--tags", "Key=by,Value=cli"),
+    )
+    assert made["jobArn"] == cloud.arn("iot", "job/cli")
+    assert device.next_job().job_id == "cli"
+    asked = ("--job-id", "cli")
+    started = cloud.aws(
+        *("iot-jobs-data", "start-next-pending-job-execution", "--thing-name", "jobber")
+    )
+    assert started["execution"]["jobId"] == "cli"
+    job = cloud.aws("iot", "describe-job", *asked)["job"]
+    assert job["jobProcessDetails"]["numberOfInProgressThings"] == 1
+    cloud.aws("iot", "cancel-job", *asked, "--force", "--reason-code", "NO_MORE")
+    assert device.next_job() is None
+    job = cloud.aws("iot", "describe-job", *asked)["job"]
+    assert (job["forceCanceled"], job["reasonCode"]) == (True, "NO_MORE")
+    cloud.aws("iot", "delete-job", *asked)
+    failed = cloud.aws("iot", "describe-job", *asked, check=False)
+    assert "ResourceNotFoundException" in failed.stderr
 
 
 def test_a26d_a_job_ends_on_failures_and_its_retries_with_it(cloud, fleet, device):

@@ -1,6 +1,7 @@
 //! Jobs of deployments, over MQTT.
 
 mod control;
+mod crowd;
 mod ordinary;
 
 use marram_aws::greengrassv2::DeploymentIdRequest;

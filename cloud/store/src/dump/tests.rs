@@ -80,6 +80,27 @@ async fn a_dump_of_the_first_schema_is_migrated(database: Database) {
     assert_eq!(key.unwrap().created_at_ms, 7);
 }
 
+/// A migration makes the table of executions anew, and keeps what is in it.
+async fn executions_of_an_older_schema_are_kept(database: Database) {
+    let old = br#"{"schema_version":3}
+{"table":"deployments","columns":["deployment_id","target_arn","revision","status","job_id","request_json","document_json","is_latest","is_deleted","created_at"]}
+["d","arn:g",1,"ACTIVE","j","{}","{}",1,0,7]
+{"table":"job_executions","columns":["job_id","thing_name","execution_number","status","is_pending","is_released","details_json","version","queued_at_s","started_at_s","updated_at_s","times_out_at_s"]}
+["j","t",2,"IN_PROGRESS",1,0,"{}",3,4,5,6,65]
+{"table":"job_rollouts","columns":["job_id","plan_json","progress_json","due_at_s"]}
+["j","{}","{}",9]
+"#;
+    Store::restore(database.clone(), &mut &old[..], false).await.unwrap();
+    let store = Store::open(database).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let row = reader.execution("j", "t").await.unwrap().unwrap();
+    assert_eq!((row.namespace.as_str(), row.number, row.version), ("aws-gg-deployment", 2, 3));
+    assert_eq!((row.limit_at_s, row.times_out_at_s), (Some(65), Some(65)));
+    assert_eq!((row.is_pending, row.is_released, row.failed_attempts), (true, false, 0));
+    assert_eq!(reader.rollout("j").await.unwrap().unwrap().due_at_s, Some(9));
+    assert_eq!(reader.timed_out_executions(65, 9).await.unwrap(), [row]);
+}
+
 async fn hostile_dumps_are_refused(database: Database) {
     for dump in [
         "",
@@ -99,6 +120,7 @@ on_both! {
     a_dump_is_restored_into_either_database_and_dumps_the_same,
     a_store_that_holds_a_cloud_is_replaced_only_when_asked,
     a_dump_of_the_first_schema_is_migrated,
+    executions_of_an_older_schema_are_kept,
     hostile_dumps_are_refused,
 }
 
