@@ -29,7 +29,7 @@ pub(crate) struct AwsClient {
 pub(crate) enum CallCloud {
     /// The cloud refused.
     #[error("{code}: {message}")]
-    Refused { code: String, message: String },
+    Refused { status: u16, code: String, message: String },
     /// The cloud could not be asked.
     #[error("the cloud could not be reached: is it running?")]
     Send(#[source] SendRequest),
@@ -42,6 +42,11 @@ impl CallCloud {
     /// True if the cloud refused with this code.
     pub(crate) fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// True if the cloud refused with this HTTP status.
+    pub(crate) fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
     }
 }
 
@@ -94,6 +99,15 @@ impl AwsClient {
         body: &[u8],
     ) -> Result<Bytes, CallCloud> {
         let request = self.signed(service, method, target, headers, body);
+        self.exchange(if service == "s3" { whole_object(request) } else { request }).await
+    }
+
+    /// Follows a presigned URL.
+    pub(crate) async fn fetch(&self, url: &str) -> Result<Bytes, CallCloud> {
+        self.exchange(whole_object(Request::get(url))).await
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Bytes, CallCloud> {
         let response = self.http.send(request).await.map_err(CallCloud::Send)?;
         if response.status.is_success() {
             return Ok(response.body);
@@ -101,7 +115,7 @@ impl AwsClient {
         let code = response
             .header("x-amzn-errortype")
             .map_or_else(|| response.status.to_string(), ToOwned::to_owned);
-        Err(refused(&code, &response.body))
+        Err(refused(response.status.as_u16(), &code, &response.body))
     }
 
     /// Starts a call whose answer is too long for memory.
@@ -116,7 +130,9 @@ impl AwsClient {
             .deadline(DOWNLOAD_DEADLINE)
             .max_body(usize::MAX);
         self.http.download(request, 0).await.map_err(|error| match error {
-            SendRequest::Status { status, body, .. } => refused(&status.to_string(), &body),
+            SendRequest::Status { status, body, .. } => {
+                refused(status.as_u16(), &status.to_string(), &body)
+            }
             error => CallCloud::Send(error),
         })
     }
@@ -158,12 +174,17 @@ impl AwsClient {
     }
 }
 
-fn refused(code: &str, body: &[u8]) -> CallCloud {
+/// Objects of S3 are as long as they are.
+fn whole_object(request: Request) -> Request {
+    request.deadline(DOWNLOAD_DEADLINE).max_body(usize::MAX)
+}
+
+fn refused(status: u16, code: &str, body: &[u8]) -> CallCloud {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = json["message"]
         .as_str()
         .map_or_else(|| String::from_utf8_lossy(body).into_owned(), ToOwned::to_owned);
-    CallCloud::Refused { code: code.to_owned(), message }
+    CallCloud::Refused { status, code: code.to_owned(), message }
 }
 
 /// One path segment: every byte outside the unreserved set is percent-encoded.

@@ -7,6 +7,9 @@ mod clock;
 mod components;
 mod deployments;
 mod devices;
+mod export;
+mod import;
+mod portable;
 mod restore;
 mod status;
 
@@ -36,6 +39,11 @@ pub(crate) enum Command {
     /// Deployments; with an id, what that one brings and how far it is
     #[command(visible_alias = "deployment")]
     Deployments(deployments::Arguments),
+    /// Write components with artifacts, thing groups, deployments, IoT policies and role aliases
+    /// into plain files
+    Export(export::Arguments),
+    /// Make in a cloud what such files hold and it does not have; nothing that is there is changed
+    Import(import::Arguments),
     /// The time in a cloud, and moving it where it is virtual
     #[command(subcommand)]
     Clock(clock::Command),
@@ -50,6 +58,8 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Devices(arguments) => exit::of(devices::run(&arguments)),
         Command::Components(arguments) => exit::of(components::run(&arguments)),
         Command::Deployments(arguments) => exit::of(deployments::run(&arguments)),
+        Command::Export(arguments) => exit::of(export::run(&arguments)),
+        Command::Import(arguments) => exit::of(import::run(&arguments)),
         Command::Clock(command) => exit::of(clock::run(&command)),
     }
 }

@@ -57,7 +57,7 @@ fn colour_of(cell: &str) -> Option<u8> {
         "HEALTHY" | "RUNNING" | "FINISHED" | "SUCCEEDED" | "COMPLETED" | "DEPLOYABLE"
         | "created" => Some(32),
         "UNHEALTHY" | "BROKEN" | "ERRORED" | "FAILED" | "REJECTED" | "TIMED_OUT"
-        | "DISCONNECTED" | "conflict" => Some(31),
+        | "DISCONNECTED" | "conflict" | "failed" => Some(31),
         "ACTIVE" | "QUEUED" | "IN_PROGRESS" | "REQUESTED" => Some(33),
         _ => None,
     }

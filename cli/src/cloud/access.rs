@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use marram_cloud::Ready;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -52,6 +53,8 @@ pub(crate) struct Pages {
 /// As most lists are.
 pub(crate) const BY_TOKEN: Pages =
     Pages { size: "maxResults", ask: "nextToken", answer: "nextToken" };
+/// As `iot` lists policies and role aliases.
+pub(crate) const BY_MARKER: Pages = Pages { size: "pageSize", ask: "marker", answer: "nextMarker" };
 
 /// The largest page that every service gives.
 const PAGE_SIZE: usize = 100;
@@ -70,6 +73,63 @@ impl CloudClient {
         body: Option<Value>,
     ) -> Result<Value, CallCloud> {
         self.runtime.block_on(self.aws.call(service, method, target, &[], body))
+    }
+
+    /// A call without a body; `None` if there is no such thing.
+    pub(crate) fn find(&self, service: &str, target: &str) -> Result<Option<Value>, CallCloud> {
+        match self.get(service, target) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An object of S3 by its path; `None` if there is none.
+    pub(crate) fn object(&self, target: &str) -> Result<Option<Bytes>, CallCloud> {
+        match self.runtime.block_on(self.aws.send("s3", "GET", target, &[], b"")) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.is_status(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts an object where none is, into a bucket that is made if it is missing.
+    pub(crate) fn put_object(
+        &self,
+        bucket: &str,
+        target: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), CallCloud> {
+        self.runtime.block_on(async {
+            let path = format!("/{bucket}");
+            match self.aws.send("s3", "HEAD", &path, &[], b"").await {
+                Err(error) if error.is_status(404) => {
+                    self.aws.send("s3", "PUT", &path, &[], b"").await?;
+                }
+                other => drop(other?),
+            }
+            self.aws.send("s3", "PUT", target, &[], &bytes).await.map(drop)
+        })
+    }
+
+    /// What a presigned URL gives.
+    pub(crate) fn fetch(&self, url: &str) -> Result<Bytes, CallCloud> {
+        self.runtime.block_on(self.aws.fetch(url))
+    }
+
+    /// The member `name` of all of a list of `iot`, in order.
+    pub(crate) fn names(
+        &self,
+        target: &str,
+        pages: Pages,
+        member: &str,
+        name: &str,
+    ) -> Result<Vec<String>> {
+        let rows = self.all("iot", target, pages, member)?;
+        let names = rows.iter().filter_map(|row| row[name].as_str());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// The member `member` of all pages. On a terminal it counts along while that takes time.
