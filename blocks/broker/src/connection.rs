@@ -139,9 +139,13 @@ impl<H: Handler> Connection<H> {
         if let Disconnect::ByBroker(reason) = self.outcome {
             debug!(client_id = %self.info.client_id, %reason, "connection ended by the broker");
             if self.info.version == Version::V5 {
-                let packet = Packet::Disconnect(DisconnectPacket::new(reason));
-                // A client that takes no packet of this size is not told the reason.
-                let _ = wire.encoder.encode(packet);
+                let code = DisconnectPacket::new(reason);
+                let reason_string = Some(ByteString::from_static(reason.text()));
+                let in_words = DisconnectPacket { reason_string, ..code.clone() };
+                if wire.encoder.encode(Packet::Disconnect(in_words)).is_err() {
+                    // A client that takes no packet of this size either is not told the reason.
+                    let _ = wire.encoder.encode(Packet::Disconnect(code));
+                }
             }
             // Detach first: a successor must not wait for the old stream's end.
             drop(self);

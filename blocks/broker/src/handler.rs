@@ -15,6 +15,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// DER of the client's own certificate, when it showed one and proved to hold its key.
     pub certificate: Option<Arc<[u8]>>,
+    /// Who it is, when the caller knows that without a certificate.
+    pub principal: Option<Arc<str>>,
 }
 
 /// What a client says in CONNECT.

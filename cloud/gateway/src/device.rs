@@ -13,6 +13,33 @@ use tokio::sync::Notify;
 use crate::presence::Presence;
 use crate::reserved;
 
+/// Who is connected.
+#[derive(Debug)]
+pub(crate) enum Caller {
+    /// A device: what its certificate's policies allow.
+    Device(Arc<DeviceIdentity>),
+    /// Somebody who runs this cloud, by ARN: everything is allowed.
+    Person(Arc<str>),
+}
+
+impl Caller {
+    /// The device, if it is one.
+    pub(crate) fn device(&self) -> Option<&DeviceIdentity> {
+        match self {
+            Self::Device(identity) => Some(identity),
+            Self::Person(_) => None,
+        }
+    }
+
+    /// Certificate id or ARN.
+    pub(crate) fn principal(&self) -> &str {
+        match self {
+            Self::Device(identity) => identity.certificate_id(),
+            Self::Person(arn) => arn,
+        }
+    }
+}
+
 /// Devices, as the registry knows them and the fleet answers them.
 #[derive(Debug)]
 pub(crate) struct DeviceHandler {
@@ -57,7 +84,7 @@ pub(crate) fn arn_prefix(account: &Account) -> String {
 }
 
 impl Handler for DeviceHandler {
-    type Identity = Arc<DeviceIdentity>;
+    type Identity = Caller;
 
     async fn connect(
         &self,
@@ -65,6 +92,9 @@ impl Handler for DeviceHandler {
         request: &ConnectRequest,
     ) -> Result<Self::Identity, Refusal> {
         let client_id: &str = &request.client_id;
+        if let Some(principal) = &peer.principal {
+            return Ok(Caller::Person(Arc::clone(principal)));
+        }
         let Some(certificate) = &peer.certificate else {
             tracing::info!(address = %peer.address, client_id, "a client without certificate");
             return Err(Refusal::NotAuthorized);
@@ -85,10 +115,11 @@ impl Handler for DeviceHandler {
             tracing::info!(client_id, certificate_id, "no policy allows this client id");
             return Err(Refusal::NotAuthorized);
         }
-        Ok(identity)
+        Ok(Caller::Device(identity))
     }
 
     fn authorize(&self, identity: &Self::Identity, client_id: &str, action: Action<'_>) -> bool {
+        let Some(identity) = identity.device() else { return true };
         let allows = |action, kind, name| self.is_allowed(identity, client_id, action, kind, name);
         match action {
             Action::Publish { topic, retain } => {
@@ -126,7 +157,7 @@ impl Handler for DeviceHandler {
         let client_id: &str = &session.client_id;
         self.presence.connected(session);
         tracing::info!(client_id, address = %session.peer.address, "device connected");
-        if !session.identity.is_active() {
+        if session.identity.device().is_some_and(|device| !device.is_active()) {
             self.connected_late.notify_one();
         }
     }

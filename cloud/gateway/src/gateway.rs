@@ -24,6 +24,7 @@ use crate::kept::KeptInStore;
 use crate::listener::{Listener, Served};
 use crate::presence::{self, Presence};
 use crate::revocation;
+use crate::websocket::WebSockets;
 
 /// What the device plane is made of.
 #[derive(Debug, Clone)]
@@ -82,6 +83,7 @@ impl Gateway {
         let Parts { registry, fleet, identity, store, clock } = parts;
         let tls = marram_tls::server_config(&identity, ClientAuth::AnyCertificate, alpn::OFFERED)?;
         let connected_late = Arc::new(Notify::new());
+        let wall_clock = clock.clone();
         let (presence, events) = Presence::new(clock.clone());
         let late = Arc::clone(&connected_late);
         let handler = DeviceHandler::new(registry.clone(), fleet.clone(), late, presence);
@@ -96,7 +98,9 @@ impl Gateway {
         let cutting = revocation::cut_revoked(broker.clone(), changes, connected_late);
         let tasks =
             [tokio::spawn(cutting), tokio::spawn(presence::publish(broker.clone(), events))];
+        let websockets = Arc::new(WebSockets::new(broker.clone(), registry.clone(), wall_clock));
         let served = |protocol| Served {
+            websockets: Arc::clone(&websockets),
             broker: broker.clone(),
             http: Arc::new(DeviceHttp::new(registry.clone(), fleet.clone(), topics.clone())),
             tls: TlsAcceptor::from(Arc::clone(&tls)),

@@ -18,6 +18,7 @@ mod presence;
 mod reserved;
 mod revocation;
 mod service_error;
+mod websocket;
 
 pub use broker_sink::DeviceTopics;
 pub use gateway::{Gateway, Listeners, Parts, StartGateway};

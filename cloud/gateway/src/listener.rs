@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marram_broker::{Broker, Guest, Lobby};
-use marram_http::server::{Peer, accept_tls, serve_connection};
+use marram_http::server::{Peer, Request, accept_tls, serve_connection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 use crate::alpn::{self, Protocol};
 use crate::device::DeviceHandler;
 use crate::https::DeviceHttp;
+use crate::websocket::{self, WebSockets};
 
 /// Connections at once on one port, also those in their handshake.
 const MAX_CONNECTIONS: usize = 100_000;
@@ -35,6 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Served {
     pub(crate) broker: Broker<DeviceHandler>,
     pub(crate) http: Arc<DeviceHttp>,
+    pub(crate) websockets: Arc<WebSockets>,
     pub(crate) tls: TlsAcceptor,
     /// What clients that do not say get.
     pub(crate) protocol: Protocol,
@@ -133,14 +135,19 @@ async fn serve(
     match alpn::choose(agreed, served.protocol) {
         Protocol::Mqtt => {
             let Peer { address, certificate } = peer;
-            let peer = marram_broker::Peer { address, certificate };
+            let peer = marram_broker::Peer { address, certificate, principal: None };
             served.broker.serve(stream, peer).await;
         }
         Protocol::Http => {
-            let http = served.http;
-            let service = move |request, peer: Peer| {
-                let http = Arc::clone(&http);
-                async move { http.answer(request, peer).await }
+            let Served { http, websockets, .. } = served;
+            let service = move |request: Request, peer: Peer| {
+                let (http, websockets) = (Arc::clone(&http), Arc::clone(&websockets));
+                async move {
+                    if request.uri().path() == websocket::PATH {
+                        return websockets.open(request, &peer).await;
+                    }
+                    http.answer(request, peer).await
+                }
             };
             serve_connection(stream, peer, HEAD_DEADLINE, service, stopping).await;
         }

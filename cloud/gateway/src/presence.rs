@@ -4,14 +4,13 @@
 //! and version number, and a later connection of the client has a higher number, also after a
 //! restart. As with AWS, clients whose id holds `+` or `#` have none: it would be no topic.
 
-use std::sync::Arc;
-
 use marram_broker::{Broker, Disconnect, Handler, Publish, QoS, ReasonCode, SessionInfo};
 use marram_os::clock::SharedClock;
-use marram_registry::DeviceIdentity;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+use crate::device::Caller;
 
 /// Events that wait to be published; beyond that they are lost, as AWS says that they may be.
 const WAITING: usize = 10_000;
@@ -35,16 +34,12 @@ impl Presence {
         (Self { clock, began_at_ms, session_seed, events }, published)
     }
 
-    pub(crate) fn connected(&self, session: &SessionInfo<Arc<DeviceIdentity>>) {
+    pub(crate) fn connected(&self, session: &SessionInfo<Caller>) {
         let event = json!({ "ipAddress": session.peer.address.ip().to_string() });
         self.tell("connected", session, event);
     }
 
-    pub(crate) fn disconnected(
-        &self,
-        session: &SessionInfo<Arc<DeviceIdentity>>,
-        reason: &Disconnect,
-    ) {
+    pub(crate) fn disconnected(&self, session: &SessionInfo<Caller>, reason: &Disconnect) {
         let event = json!({
             "clientInitiatedDisconnect": *reason == Disconnect::ByClient,
             "disconnectReason": reason_name(reason),
@@ -52,7 +47,7 @@ impl Presence {
         self.tell("disconnected", session, event);
     }
 
-    fn tell(&self, kind: &str, session: &SessionInfo<Arc<DeviceIdentity>>, mut event: Value) {
+    fn tell(&self, kind: &str, session: &SessionInfo<Caller>, mut event: Value) {
         let client_id: &str = &session.client_id;
         if client_id.contains(['+', '#']) {
             return;
@@ -63,7 +58,7 @@ impl Presence {
         event["eventType"] = kind.into();
         event["sessionIdentifier"] =
             Uuid::from_u64_pair(self.session_seed, number).to_string().into();
-        event["principalIdentifier"] = session.identity.certificate_id().into();
+        event["principalIdentifier"] = session.identity.principal().into();
         event["versionNumber"] = self.began_at_ms.saturating_add(number).into();
         let topic = format!("$aws/events/presence/{kind}/{client_id}");
         let publish = Publish::new(topic, event.to_string()).with_qos(QoS::AtLeastOnce);

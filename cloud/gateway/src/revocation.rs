@@ -7,6 +7,8 @@ use marram_registry::{Change, DeviceIdentity};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use crate::device::Caller;
+
 /// Follows the registry's changes until it is gone, and `connected_late`, which is notified when
 /// a connection came to be after its certificate was disabled.
 pub(crate) async fn cut_revoked<H>(
@@ -14,7 +16,7 @@ pub(crate) async fn cut_revoked<H>(
     mut changes: broadcast::Receiver<Change>,
     connected_late: Arc<Notify>,
 ) where
-    H: Handler<Identity = Arc<DeviceIdentity>>,
+    H: Handler<Identity = Caller>,
 {
     loop {
         let change = tokio::select! {
@@ -37,7 +39,10 @@ pub(crate) async fn cut_revoked<H>(
 
 fn cut<H>(broker: &Broker<H>, is_meant: impl Fn(&DeviceIdentity) -> bool)
 where
-    H: Handler<Identity = Arc<DeviceIdentity>>,
+    H: Handler<Identity = Caller>,
 {
-    broker.disconnect_if(|identity| is_meant(identity), DisconnectReason::NotAuthorized);
+    broker.disconnect_if(
+        |caller| caller.device().is_some_and(&is_meant),
+        DisconnectReason::NotAuthorized,
+    );
 }

@@ -50,7 +50,7 @@ pub(crate) fn connect(client_id: &str, version: Version) -> Connect {
 }
 
 fn peer() -> Peer {
-    Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None }
+    Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), certificate: None, principal: None }
 }
 
 /// Serves `broker` on a port of its own.

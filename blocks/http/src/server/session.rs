@@ -14,7 +14,8 @@ use tracing::debug;
 
 use super::{Peer, Reply, Request};
 
-/// Serves one accepted connection until it ends. When `stopping` turns true (or its sender is
+/// Serves one accepted connection until it ends, or until the service made another protocol of it
+/// with an answer of status 101. When `stopping` turns true (or its sender is
 /// gone) the request under way is finished and the connection closed.
 ///
 /// `head_deadline` bounds the wait for each request's head.
@@ -38,7 +39,8 @@ pub async fn serve_connection<IO, S, F>(
         .timer(TokioTimer::new())
         .header_read_timeout(head_deadline)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let stop = async { stopping.wait_for(|stop| *stop).await.is_ok() };
     let ended = tokio::select! {

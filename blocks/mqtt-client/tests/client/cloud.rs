@@ -83,13 +83,15 @@ impl Cloud {
                 let (broker, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
                     let Some(tls) = tls else {
-                        broker.serve(stream, Peer { address, certificate: None }).await;
+                        broker
+                            .serve(stream, Peer { address, certificate: None, principal: None })
+                            .await;
                         return;
                     };
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let certificate = marram_tls::peer_certificate(stream.get_ref().1);
                     let certificate = certificate.map(Arc::from);
-                    broker.serve(stream, Peer { address, certificate }).await;
+                    broker.serve(stream, Peer { address, certificate, principal: None }).await;
                 });
             }
         });

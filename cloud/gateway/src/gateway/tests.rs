@@ -9,3 +9,4 @@ mod plane;
 mod presence;
 mod shadows;
 mod status;
+mod websocket;

@@ -8,6 +8,9 @@ use super::{ALGORITHM, MAX_EXPIRES_S, Rejection, Request, TERMINATOR};
 use crate::route::parse_query;
 use crate::timestamp::{amz_date, parse_amz_date, parse_http_date};
 
+/// The life of a URL for MQTT over WebSocket, for which the Device SDKs give none, in seconds.
+const WEBSOCKET_EXPIRES_S: u32 = 300;
+
 /// The credential scope: where and when a signature holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -194,7 +197,10 @@ fn parse_presigned(request: &Request<'_>) -> Result<Claim, Rejection> {
         payload,
         signed_at_ms: parse_amz_date(require("X-Amz-Date")?)
             .ok_or_else(|| incomplete("X-Amz-Date", "expected yyyymmddThhmmssZ"))?,
-        expires_s: Some(parse_expires(require("X-Amz-Expires")?)?),
+        expires_s: Some(match get("X-Amz-Expires") {
+            None if scope.service == "iotdevicegateway" => WEBSOCKET_EXPIRES_S,
+            _ => parse_expires(require("X-Amz-Expires")?)?,
+        }),
         signed_headers: parse_signed_headers(require("X-Amz-SignedHeaders")?)?,
         signature: require("X-Amz-Signature")?.to_owned(),
         scope,

@@ -7,14 +7,14 @@ use marram_broker::{
     Action, Broker, ConnectRequest, Disconnect, Handler, Intercept, Peer, Publish, Refusal,
     SessionInfo, Settings,
 };
-use marram_registry::{DeviceIdentity, Registry};
+use marram_registry::Registry;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{Instant, timeout};
 
 use super::plane::{Connection, PATIENCE, Plane, request, rest_of};
-use crate::device::DeviceHandler;
+use crate::device::{Caller, DeviceHandler};
 use crate::presence::Presence;
 use crate::revocation::cut_revoked;
 
@@ -41,7 +41,7 @@ struct DisabledMeanwhile {
 }
 
 impl Handler for DisabledMeanwhile {
-    type Identity = Arc<DeviceIdentity>;
+    type Identity = Caller;
 
     async fn connect(
         &self,
@@ -99,7 +99,11 @@ async fn a_certificate_that_is_disabled_while_it_connects_is_cut() {
 
     let (mut client, server) = tokio::io::duplex(1024);
     let certificate = marram_tls::certificate_der(&device.identity.certificate_pem).unwrap();
-    let peer = Peer { address: ([127, 0, 0, 1], 1).into(), certificate: Some(certificate.into()) };
+    let peer = Peer {
+        address: ([127, 0, 0, 1], 1).into(),
+        certificate: Some(certificate.into()),
+        principal: None,
+    };
     let serving = broker.clone();
     let serving = tokio::spawn(async move { serving.serve(server, peer).await });
     client.write_all(CONNECT).await.unwrap();

@@ -203,6 +203,20 @@ impl Plane {
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         (response.status.as_u16(), body, response)
     }
+
+    /// A GET without certificate, with these headers.
+    pub(super) async fn call_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let roots = self.authority.certificate_pem();
+        let tls = marram_tls::client_config(roots, None, &[]).unwrap();
+        let url = format!("https://127.0.0.1:{}{path}", self.gateway.https_address().port());
+        let request = Request::new("GET".parse().unwrap(), url);
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header((*name).to_owned(), (*value).to_owned())
+        });
+        let response = HttpClient::new(Some(tls)).send(request).await.unwrap();
+        let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        (response.status.as_u16(), body)
+    }
 }
 
 async fn gateway(parts: Parts) -> Gateway {

@@ -117,7 +117,7 @@ impl Cloud {
         tokio::spawn(async move {
             while let Ok((stream, address)) = listener.accept().await {
                 let broker = broker.clone();
-                let peer = Peer { address, certificate: None };
+                let peer = Peer { address, certificate: None, principal: None };
                 tokio::spawn(async move { broker.serve(stream, peer).await });
             }
         });
