@@ -107,6 +107,7 @@ async fn add_device(store: &Store) {
     let thing = Thing {
         name: THING.to_owned(),
         id: "id-thing".to_owned(),
+        thing_type: None,
         attributes: Default::default(),
         version: 1,
         created_at_ms: NOW_MS,

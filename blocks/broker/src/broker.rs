@@ -163,6 +163,12 @@ impl<H: Handler> Broker<H> {
         self.inner.route(publish, None, Some(client_id));
     }
 
+    /// Waits until all that was published so far is durable where it is to be: retained, or
+    /// queued for a persistent session. It does not end while the store fails.
+    pub async fn settled(&self) {
+        self.inner.keeper.settled().await;
+    }
+
     /// Cuts the connection of `client_id`, if it has one. Its session stays.
     pub fn disconnect(&self, client_id: &str, reason: DisconnectReason) {
         if let Some(session) = self.inner.sessions.get(client_id) {

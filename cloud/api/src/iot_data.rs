@@ -1,9 +1,11 @@
-//! The `iotdata` service for people: shadows over HTTP, and publishing.
+//! The `iotdata` service for people: shadows over HTTP, publishing, retained messages, and who is
+//! connected.
 //!
 //! Shadows are the fleet's, so a change here is told to devices over MQTT exactly as if one of
 //! them had made it.
 
 use std::fmt;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -35,39 +37,83 @@ pub struct Publication {
     pub retain: bool,
 }
 
+/// What the broker is asked, under way.
+pub type Looking<'t, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 't>>;
+
 /// Where publications go: the MQTT broker.
 pub trait Topics: Send + Sync + fmt::Debug {
     /// Hands a message to all subscribers; must not block.
     fn publish(&self, publication: Publication);
+
+    /// Waits until what was published so far is kept, where it is retained or queued.
+    fn kept(&self) -> Looking<'_, ()>;
+
+    /// `GetRetainedMessage`: the answer's members.
+    fn get_retained_message<'t>(&'t self, topic: &'t str) -> Looking<'t, Value>;
+
+    /// `ListRetainedMessages`: the answer's members.
+    fn list_retained_messages<'t>(
+        &'t self,
+        max_results: Option<i64>,
+        next_token: Option<&'t str>,
+    ) -> Looking<'t, Value>;
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Operation {
     DeleteThingShadow,
+    GetConnection,
+    GetRetainedMessage,
     GetThingShadow,
+    ListNamedShadowsForThing,
+    ListRetainedMessages,
     Publish,
     UpdateThingShadow,
 }
 
 const SHADOW: &str = "/things/{thingName}/shadow";
-const NAME: &[(&str, &str, Kind)] = &[("name", "shadowName", Kind::Text)];
+type Query = &'static [(&'static str, &'static str, Kind)];
 
-const fn shadow_route(operation: Operation, method: &'static str) -> Route<Operation> {
-    Route { operation, method, template: SHADOW, query: NAME, headers: &[], status: 200 }
+const NAME: Query = &[("name", "shadowName", Kind::Text)];
+
+const fn route(
+    operation: Operation,
+    method: &'static str,
+    template: &'static str,
+    query: Query,
+) -> Route<Operation> {
+    Route { operation, method, template, query, headers: &[], status: 200 }
 }
 
 const ROUTES: &[Route<Operation>] = &[
-    shadow_route(Operation::DeleteThingShadow, "DELETE"),
-    shadow_route(Operation::GetThingShadow, "GET"),
-    shadow_route(Operation::UpdateThingShadow, "POST"),
-    Route {
-        operation: Operation::Publish,
-        method: "POST",
-        template: "/topics/{topic}",
-        query: &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)],
-        headers: &[],
-        status: 200,
-    },
+    route(Operation::DeleteThingShadow, "DELETE", SHADOW, NAME),
+    route(Operation::GetThingShadow, "GET", SHADOW, NAME),
+    route(Operation::UpdateThingShadow, "POST", SHADOW, NAME),
+    route(
+        Operation::ListNamedShadowsForThing,
+        "GET",
+        "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
+        &[("nextToken", "nextToken", Kind::Text), ("pageSize", "pageSize", Kind::Int)],
+    ),
+    route(
+        Operation::Publish,
+        "POST",
+        "/topics/{topic}",
+        &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)],
+    ),
+    route(Operation::GetRetainedMessage, "GET", "/retainedMessage/{topic}", &[]),
+    route(
+        Operation::ListRetainedMessages,
+        "GET",
+        "/retainedMessage",
+        &[("nextToken", "nextToken", Kind::Text), ("maxResults", "maxResults", Kind::Int)],
+    ),
+    route(
+        Operation::GetConnection,
+        "GET",
+        "/connections/{clientId}",
+        &[("includeSocketInformation", "includeSocketInformation", Kind::Bool)],
+    ),
 ];
 
 /// Answers one call; the body is the payload itself.
@@ -85,8 +131,28 @@ pub(crate) async fn answer(
     let fleet = &services.fleet;
     let thing = text("thingName").unwrap_or_default();
     let shadow = text("shadowName");
+    let token = text("nextToken");
+    let number = |name: &str| members.get(name).and_then(Value::as_i64);
     let document = match route.operation {
         Operation::Publish => return publish(services, &members, body).await,
+        Operation::ListNamedShadowsForThing => {
+            let page = fleet.list_named_shadows(thing, number("pageSize"), token).await?;
+            return Answer::json(route.status, &page);
+        }
+        Operation::GetRetainedMessage => {
+            let topic = text("topic").unwrap_or_default();
+            return Answer::json(route.status, &services.topics.get_retained_message(topic).await?);
+        }
+        Operation::ListRetainedMessages => {
+            let page = services.topics.list_retained_messages(number("maxResults"), token).await?;
+            return Answer::json(route.status, &page);
+        }
+        Operation::GetConnection => {
+            let client_id = text("clientId").unwrap_or_default();
+            let with_sockets = members.get("includeSocketInformation").and_then(Value::as_bool);
+            let connection = fleet.get_connection(client_id, with_sockets.unwrap_or(false)).await?;
+            return Answer::json(route.status, &connection);
+        }
         Operation::GetThingShadow => fleet.get_shadow(thing, shadow, b"", Origin::Elsewhere).await,
         Operation::UpdateThingShadow => {
             fleet.update_shadow(thing, shadow, &body, Origin::Elsewhere).await
@@ -124,6 +190,9 @@ async fn publish(
         let retain = members.get("retain").and_then(Value::as_bool).unwrap_or(false);
         let topic = topic.to_owned();
         services.topics.publish(Publication { topic, payload, at_least_once, retain });
+        if retain || at_least_once {
+            services.topics.kept().await?;
+        }
     }
     Answer::json(200, &serde_json::json!({ "message": "OK" }))
 }

@@ -88,6 +88,7 @@ impl Fleet {
             return Err(ApiError::conflict("coreDevice", thing, message));
         }
         unit.tx.delete_core_device(thing).await?;
+        unit.tx.delete_client_devices(thing).await?;
         let arn = unit.inner.account.core_device(thing);
         unit.tx.delete_tags(&arn).await?;
         unit.commit().await

@@ -11,6 +11,7 @@ use marram_store::Store;
 use tokio::sync::Mutex;
 
 use crate::components::ArtifactUrls;
+use crate::presence::Presence;
 use crate::unit::{MessageSink, Unit};
 
 /// How long a change waits for the changes before it.
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) account: Account,
     pub(crate) clock: SharedClock,
     pub(crate) urls: OnceLock<ArtifactUrls>,
+    pub(crate) presence: Presence,
     sink: RwLock<Option<Arc<dyn MessageSink>>>,
     /// Held from the beginning of a change until its messages are out: messages keep the order of
     /// the commits.
@@ -57,8 +59,8 @@ pub enum OpenFleet {
 }
 
 impl Fleet {
-    /// A fleet over what is stored: built-in components are put in place, and the queues of group
-    /// members made right.
+    /// A fleet over what is stored: built-in components are put in place, the queues of group
+    /// members made right, and nobody is connected yet.
     ///
     /// # Errors
     /// The store refused.
@@ -69,6 +71,7 @@ impl Fleet {
             account: parts.account,
             clock: parts.clock,
             urls: OnceLock::new(),
+            presence: Presence::default(),
             sink: RwLock::new(None),
             turn: Arc::default(),
         };
@@ -79,6 +82,7 @@ impl Fleet {
 
     async fn prepare(&self) -> Result<(), ApiError> {
         self.put_builtin_components().await?;
+        self.forget_connections().await?;
         self.reconcile_all().await
     }
 

@@ -6,6 +6,7 @@
 //! through [`MessageSink`] only after that transaction committed, in the order of the commits:
 //! a device that is told of a job can read it, and nothing it was told is lost by a crash.
 
+mod client_devices;
 mod client_token;
 mod components;
 mod core_devices;
@@ -17,7 +18,9 @@ pub mod job_execution;
 mod jobs;
 mod membership;
 mod paging;
+mod presence;
 mod rollout;
+mod service_role;
 mod shadows;
 mod status;
 mod tags;
@@ -28,5 +31,6 @@ mod unit;
 
 pub use components::{ARTIFACT_BUCKET, ArtifactUrls};
 pub use fleet::{Fleet, OpenFleet, Parts};
-pub use shadows::{Origin, shadow_error};
+pub use presence::GetConnectionResponse;
+pub use shadows::{ListNamedShadowsResponse, Origin, shadow_error};
 pub use unit::MessageSink;

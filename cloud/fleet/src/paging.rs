@@ -30,6 +30,18 @@ pub(crate) fn after(next_token: Option<&str>) -> Result<String, ApiError> {
     String::from_utf8(bytes).map_err(|_| invalid())
 }
 
+/// As [`size`] for the iot services: the member `name`, 1 to `most`.
+pub(crate) fn size_of(name: &str, wanted: Option<i64>, most: i64) -> Result<usize, ApiError> {
+    let wanted = wanted.unwrap_or(DEFAULT_SIZE);
+    let size = usize::try_from(wanted).ok().filter(|_| (1..=most).contains(&wanted));
+    size.ok_or_else(|| ApiError::invalid_request(format!("`{name}` is {wanted}: use 1 to {most}")))
+}
+
+/// As [`after`] for the iot services.
+pub(crate) fn iot_after(next_token: Option<&str>) -> Result<String, ApiError> {
+    after(next_token).map_err(|error| ApiError::invalid_request(error.message))
+}
+
 /// The moment and id that a token stands for; `None` without a token.
 pub(crate) fn before(next_token: Option<&str>) -> Result<Option<(i64, String)>, ApiError> {
     let text = after(next_token)?;

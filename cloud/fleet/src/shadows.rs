@@ -6,10 +6,12 @@ use marram_model::arn::{ConfigurationArn, Target};
 use marram_model::shadow_topics::{DEPLOYMENT_SHADOW, ReportedDeployment, ShadowTopic, ShadowVerb};
 use marram_shadow::{Rejected, Stored};
 use marram_store::{DeploymentRow, ShadowRow};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::effective;
 use crate::fleet::Fleet;
+use crate::paging;
 use crate::unit::Unit;
 
 /// A refusal with the error that the model of `iotdata` has for it.
@@ -26,6 +28,20 @@ pub fn shadow_error(rejected: Rejected) -> ApiError {
         _ => ("InvalidRequestException", 400),
     };
     ApiError::new(code, status, rejected.message)
+}
+
+/// Pages of `ListNamedShadowsForThing`.
+const MAX_PAGE: i64 = 100;
+
+/// Answer to `ListNamedShadowsForThing`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListNamedShadowsResponse {
+    results: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+    /// In seconds since 1970.
+    timestamp: i64,
 }
 
 /// Who asks; the answer on MQTT goes to it even if it did not subscribe.
@@ -131,6 +147,26 @@ impl Fleet {
         );
         unit.commit().await.map_err(failed)?;
         Ok(deletion.accepted)
+    }
+
+    /// `ListNamedShadowsForThing`: by name; none for a thing without shadows, which need not be
+    /// registered.
+    ///
+    /// # Errors
+    /// A page size or token that is not valid.
+    pub async fn list_named_shadows(
+        &self,
+        thing: &str,
+        page_size: Option<i64>,
+        next_token: Option<&str>,
+    ) -> Result<ListNamedShadowsResponse, ApiError> {
+        let size = paging::size_of("pageSize", page_size, MAX_PAGE)?;
+        let after = paging::iot_after(next_token)?;
+        let mut reader = self.inner.store.read().await?;
+        let names = reader.shadow_names_after(thing, &after, paging::limit(size)).await?;
+        let (results, next_token) = paging::cut(names, size, String::clone);
+        let timestamp = self.inner.now_ms().div_euclid(1000);
+        Ok(ListNamedShadowsResponse { results, next_token, timestamp })
     }
 
     /// A change that begins with reading the shadow.

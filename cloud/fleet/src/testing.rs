@@ -104,6 +104,7 @@ impl TestFleet {
         let thing = Thing {
             name: name.into(),
             id: format!("id-{name}"),
+            thing_type: None,
             attributes: Default::default(),
             version: 1,
             created_at_ms: NOW_MS,

@@ -1,17 +1,27 @@
 //! The way of messages from the cloud to devices.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
+use marram_aws::ApiError;
 use marram_broker::{Broker, Publish, QoS};
 use marram_fleet::MessageSink;
+use marram_os::clock::SharedClock;
+use marram_store::Store;
+use tokio::time::timeout;
 
 use crate::device::DeviceHandler;
+
+/// How long a published message may wait for the store.
+const KEEPING: Duration = Duration::from_secs(20);
 
 /// The topics of the devices' broker.
 #[derive(Clone)]
 pub struct DeviceTopics {
     broker: Broker<DeviceHandler>,
+    pub(crate) store: Store,
+    pub(crate) clock: SharedClock,
 }
 
 impl fmt::Debug for DeviceTopics {
@@ -21,14 +31,31 @@ impl fmt::Debug for DeviceTopics {
 }
 
 impl DeviceTopics {
-    pub(crate) fn new(broker: Broker<DeviceHandler>) -> Self {
-        Self { broker }
+    pub(crate) fn new(broker: Broker<DeviceHandler>, store: Store, clock: SharedClock) -> Self {
+        Self { broker, store, clock }
     }
 
     /// Publishes to all subscribers that may receive it, with QoS 1 if `at_least_once`.
     pub fn publish(&self, topic: &str, payload: Bytes, at_least_once: bool, retain: bool) {
         let qos = if at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         self.broker.publish(Publish { retain, ..Publish::new(topic, payload).with_qos(qos) });
+    }
+}
+
+impl DeviceTopics {
+    /// Waits until what was published so far is kept, where it is retained or queued.
+    ///
+    /// # Errors
+    /// The store did not take it in time; it may still do so.
+    pub async fn kept(&self) -> Result<(), ApiError> {
+        timeout(KEEPING, self.broker.settled()).await.map_err(|_| {
+            let seconds = KEEPING.as_secs();
+            ApiError::new(
+                "ServiceUnavailableException",
+                503,
+                format!("the message could not be kept within {seconds} s: try again"),
+            )
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use marram_model::arn::Account;
 use marram_registry::{DeviceIdentity, RefuseCertificate, Registry};
 use tokio::sync::Notify;
 
-use crate::presence::Presence;
+use crate::presence::{self, Presence};
 use crate::reserved;
 
 /// Who is connected.
@@ -156,6 +156,7 @@ impl Handler for DeviceHandler {
     fn connected(&self, session: &SessionInfo<Self::Identity>) {
         let client_id: &str = &session.client_id;
         self.presence.connected(session);
+        self.fleet.client_connected(client_id, session.connection, session.peer.address);
         tracing::info!(client_id, address = %session.peer.address, "device connected");
         if session.identity.device().is_some_and(|device| !device.is_active()) {
             self.connected_late.notify_one();
@@ -165,6 +166,11 @@ impl Handler for DeviceHandler {
     fn disconnected(&self, session: &SessionInfo<Self::Identity>, reason: &Disconnect) {
         let client_id: &str = &session.client_id;
         self.presence.disconnected(session, reason);
+        self.fleet.client_disconnected(
+            client_id,
+            session.connection,
+            presence::reason_name(reason),
+        );
         tracing::info!(client_id, ?reason, "device disconnected");
     }
 }

@@ -68,6 +68,7 @@ pub enum StartGateway {
 #[derive(Debug)]
 pub struct Gateway {
     broker: Broker<DeviceHandler>,
+    topics: DeviceTopics,
     mqtt: Listener,
     https: Listener,
     fleet: Fleet,
@@ -87,12 +88,12 @@ impl Gateway {
         let (presence, events) = Presence::new(clock.clone());
         let late = Arc::clone(&connected_late);
         let handler = DeviceHandler::new(registry.clone(), fleet.clone(), late, presence);
-        let kept = KeptInStore { store, clock: clock.clone() };
-        let persistence = Persistence { store: Arc::new(kept), clock };
+        let kept = KeptInStore { store: store.clone(), clock: clock.clone() };
+        let persistence = Persistence { store: Arc::new(kept), clock: clock.clone() };
         let broker = Broker::open(Arc::new(handler), Settings::default(), persistence)
             .await
             .map_err(StartGateway::Sessions)?;
-        let topics = DeviceTopics::new(broker.clone());
+        let topics = DeviceTopics::new(broker.clone(), store, clock);
         fleet.set_sink(Some(Arc::new(topics.clone())));
         let changes = registry.changes();
         let cutting = revocation::cut_revoked(broker.clone(), changes, connected_late);
@@ -108,7 +109,7 @@ impl Gateway {
         };
         let mqtt = Listener::start(listeners.mqtt, served(Protocol::Mqtt))?;
         let https = Listener::start(listeners.https, served(Protocol::Http))?;
-        Ok(Self { mqtt, https, fleet, tasks, broker })
+        Ok(Self { mqtt, https, fleet, tasks, broker, topics })
     }
 
     /// Where MQTT is served.
@@ -123,7 +124,7 @@ impl Gateway {
 
     /// The topics that devices subscribe to.
     pub fn topics(&self) -> DeviceTopics {
-        DeviceTopics::new(self.broker.clone())
+        self.topics.clone()
     }
 
     /// Tells devices that the server stops, and closes everything within `deadline`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use marram_aws::ApiError;
+use marram_aws::greengrassv2::GetConnectivityInfoRequest;
 use marram_aws::iot_jobs_data;
 use marram_aws::route::{BindError, Kind, Labels, Route, find};
 use marram_fleet::{Fleet, Origin, shadow_error};
@@ -39,10 +40,12 @@ enum Operation {
     Credentials,
     DeleteShadow,
     GetArtifact,
+    GetConnectivity,
     GetShadow,
     ListThingGroups,
     Publish,
     Resolve,
+    UpdateConnectivity,
     UpdateShadow,
 }
 
@@ -60,6 +63,7 @@ const fn route(
 /// The signing name of the service of shadows and publishing.
 const IOT_DATA: &str = "iotdata";
 
+const CONNECTIVITY: &str = "/greengrass/things/{thingName}/connectivityInfo";
 const SHADOW: &str = "/things/{thingName}/shadow";
 const SHADOW_NAME: Query = &[("name", "shadowName", Kind::Text)];
 const PUBLISH: Query = &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)];
@@ -82,6 +86,8 @@ const ROUTES: &[Route<Operation>] = &[
         "/greengrass/v2/components/{arn}/artifacts/{artifactName+}",
         &[],
     ),
+    route(Operation::GetConnectivity, "GET", CONNECTIVITY, &[]),
+    route(Operation::UpdateConnectivity, "PUT", CONNECTIVITY, &[]),
     route(Operation::GetShadow, "GET", SHADOW, SHADOW_NAME),
     route(Operation::UpdateShadow, "POST", SHADOW, SHADOW_NAME),
     route(Operation::DeleteShadow, "DELETE", SHADOW, SHADOW_NAME),
@@ -205,6 +211,8 @@ impl DeviceHttp {
             Operation::ListThingGroups => self.list_thing_groups(call).await,
             Operation::Resolve => self.resolve(call).await,
             Operation::GetArtifact => self.get_artifact(call).await,
+            Operation::GetConnectivity => self.get_connectivity(call).await,
+            Operation::UpdateConnectivity => self.update_connectivity(call).await,
             Operation::GetShadow | Operation::UpdateShadow | Operation::DeleteShadow => {
                 self.shadow(operation, call).await
             }
@@ -238,6 +246,27 @@ impl DeviceHttp {
         let request = serde_json::from_value(Value::Object(call.members.clone()))
             .map_err(|error| ApiError::validation("CANNOT_PARSE", error.to_string(), &[]))?;
         json(&self.fleet.get_component_version_artifact(request).await?)
+    }
+
+    async fn get_connectivity(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let thing_name = call.text("thingName").to_owned();
+        let resource = format!("{}thing/{thing_name}", self.arn_prefix);
+        call.check("greengrass:GetConnectivityInfo", &resource)?;
+        let request = GetConnectivityInfoRequest { thing_name };
+        json(&self.fleet.get_connectivity_info(request).await?)
+    }
+
+    async fn update_connectivity(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let thing = call.text("thingName");
+        let resource = format!("{}thing/{thing}", self.arn_prefix);
+        call.check("greengrass:UpdateConnectivityInfo", &resource)?;
+        let unreadable =
+            |error: serde_json::Error| ApiError::validation("CANNOT_PARSE", error.to_string(), &[]);
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(&call.body).map_err(unreadable)?;
+        members.insert("thingName".to_owned(), Value::from(thing));
+        let request = serde_json::from_value(Value::Object(members)).map_err(unreadable)?;
+        json(&self.fleet.update_connectivity_info(request).await?)
     }
 
     async fn shadow(&self, operation: Operation, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
@@ -291,6 +320,9 @@ impl DeviceHttp {
             reserved::take(&self.fleet, NO_CONNECTION, topic, &call.body).await?;
         } else {
             self.topics.publish(topic, call.body.clone(), at_least_once, retain);
+            if retain || at_least_once {
+                self.topics.kept().await?;
+            }
         }
         json(&serde_json::json!({ "message": "OK" }))
     }

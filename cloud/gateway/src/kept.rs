@@ -191,8 +191,7 @@ impl KeptInStore {
             let Some(last) = page.last() else { break };
             after.clone_from(&last.topic);
             for row in page {
-                let json: MessageJson = serde_json::from_str(&row.message_json)?;
-                retained.push(json.message(true)?);
+                retained.push(self::retained(&row)?);
             }
         }
         Ok(Kept { sessions, retained })
@@ -238,6 +237,12 @@ impl KeptInStore {
         }
         Ok(())
     }
+}
+
+/// The message of a retained one's row.
+pub(crate) fn retained(row: &MqttRetainedRow) -> Result<KeptMessage, StoreFailure> {
+    let json: MessageJson = serde_json::from_str(&row.message_json)?;
+    json.message(true)
 }
 
 /// The client's session in the list, which is sorted by client id.

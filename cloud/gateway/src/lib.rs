@@ -16,6 +16,7 @@ mod kept;
 mod listener;
 mod presence;
 mod reserved;
+mod retained;
 mod revocation;
 mod service_error;
 mod websocket;

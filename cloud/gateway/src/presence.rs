@@ -75,8 +75,9 @@ pub(crate) async fn publish<H: Handler>(broker: Broker<H>, mut events: mpsc::Rec
     }
 }
 
-/// The reasons that AWS IoT documents for lifecycle events.
-fn reason_name(reason: &Disconnect) -> &'static str {
+/// The reasons that AWS IoT documents for lifecycle events, and has in the model of `iot` as
+/// `DisconnectReasonValue`.
+pub(crate) fn reason_name(reason: &Disconnect) -> &'static str {
     match *reason {
         Disconnect::ByClient => "CLIENT_INITIATED_DISCONNECT",
         Disconnect::ConnectionLost => "CONNECTION_LOST",

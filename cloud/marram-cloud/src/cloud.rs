@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::backup::{self, Backup};
 use crate::ready::Ready;
 use crate::topics::ToDevices;
-use crate::{membership, schedule};
+use crate::{membership, presence, schedule};
 
 /// How long requests under way may take to end at a stop; with the store's 5 s this stays within
 /// the 10 s that service managers give.
@@ -189,7 +189,8 @@ pub struct Cloud {
     store: Store,
     api: Api,
     gateway: Gateway,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
+    fleet: Fleet,
 }
 
 impl Cloud {
@@ -244,6 +245,9 @@ impl Cloud {
             task.abort();
         }
         tokio::join!(self.gateway.stop(STOP_GRACE), self.api.stop(STOP_GRACE));
+        if let Err(error) = self.fleet.save_presence().await {
+            tracing::warn!(%error, "who was connected is not written; the next start says so");
+        }
         self.store.close().await;
     }
 }
@@ -271,6 +275,7 @@ impl Opened {
         let tasks = [
             tokio::spawn(membership::follow(self.fleet.clone(), self.registry.changes())),
             tokio::spawn(schedule::run(self.fleet.clone())),
+            tokio::spawn(presence::save(self.fleet.clone())),
         ];
         let gateway = Gateway::start(
             marram_gateway::Parts {
@@ -285,7 +290,7 @@ impl Opened {
         .await?;
         let api = self.start_api(http, &identity, &gateway)?;
         tracing::info!(endpoint = ready.endpoint_url, mqtt = ready.mqtt_endpoint, "serving");
-        Ok(Cloud { ready, store: self.store, api, gateway, tasks })
+        Ok(Cloud { ready, store: self.store, api, gateway, tasks, fleet: self.fleet })
     }
 
     fn ready(

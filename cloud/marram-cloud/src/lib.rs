@@ -13,6 +13,7 @@ mod cloud;
 mod ephemeral;
 mod failure;
 mod membership;
+mod presence;
 mod ready;
 mod schedule;
 mod store;

@@ -180,7 +180,7 @@ impl Registry {
     }
 
     /// The certificates whose policies change with those of `target`.
-    async fn affected_by(
+    pub(crate) async fn affected_by(
         &self,
         reader: &mut Reader,
         target: &str,
@@ -210,7 +210,7 @@ impl Registry {
         }
     }
 
-    fn certificate_of(&self, principal: &str) -> Result<String, ApiError> {
+    pub(crate) fn certificate_of(&self, principal: &str) -> Result<String, ApiError> {
         let prefix = self.inner.account.certificate("");
         principal.strip_prefix(&prefix).map(str::to_owned).ok_or_else(|| {
             ApiError::invalid_request(format!(

@@ -22,17 +22,19 @@ use crate::page::AgePage;
 use crate::registry::{Registry, delete_conflict};
 
 /// The subject that AWS IoT gives the certificates it makes keys for.
-const COMMON_NAME: &str = "AWS IoT Certificate";
-const INACTIVE: &str = "INACTIVE";
-const REVOKED: &str = "REVOKED";
+pub(crate) const COMMON_NAME: &str = "AWS IoT Certificate";
+pub(crate) const INACTIVE: &str = "INACTIVE";
+pub(crate) const REVOKED: &str = "REVOKED";
 /// How certificates are looked up: by their digest, whatever server name the client asked for.
-const MODE: &str = "DEFAULT";
+pub(crate) const DEFAULT_MODE: &str = "DEFAULT";
+/// As AWS calls those that were registered without their authority; looked up just the same.
+pub(crate) const SNI_ONLY: &str = "SNI_ONLY";
 const MAX_CSR: usize = 4096;
 
 /// A certificate as it was issued, and its public key.
-struct Issued {
-    certificate: Certificate,
-    public_key_pem: String,
+pub(crate) struct Issued {
+    pub(crate) certificate: Certificate,
+    pub(crate) public_key_pem: String,
 }
 
 impl Registry {
@@ -77,6 +79,21 @@ impl Registry {
     }
 
     async fn register(&self, pem: String, set_as_active: bool) -> Result<Issued, ApiError> {
+        let status = if set_as_active { ACTIVE } else { INACTIVE };
+        let issued = self.read_certificate(pem, status, DEFAULT_MODE)?;
+        let mut tx = self.inner.store.begin().await?;
+        tx.insert_certificate(&issued.certificate).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    /// What is kept of a certificate that is known to be one.
+    pub(crate) fn read_certificate(
+        &self,
+        pem: String,
+        status: &str,
+        mode: &str,
+    ) -> Result<Issued, ApiError> {
         let internal = |error: marram_tls::ParseCertificate| ApiError::internal(error.to_string());
         let der = marram_tls::certificate_der(&pem).map_err(internal)?;
         let info = marram_tls::certificate_info(&der).map_err(internal)?;
@@ -84,15 +101,13 @@ impl Registry {
         let certificate = Certificate {
             id: marram_tls::certificate_id(&der),
             pem,
-            status: if set_as_active { ACTIVE } else { INACTIVE }.to_owned(),
+            status: status.to_owned(),
+            mode: mode.to_owned(),
             not_before_ms: info.not_before_ms,
             not_after_ms: info.not_after_ms,
             created_at_ms: now_ms,
             modified_at_ms: now_ms,
         };
-        let mut tx = self.inner.store.begin().await?;
-        tx.insert_certificate(&certificate).await?;
-        tx.commit().await?;
         Ok(Issued { certificate, public_key_pem: info.public_key_pem })
     }
 
@@ -119,7 +134,7 @@ impl Registry {
                     not_before: EpochMs(certificate.not_before_ms),
                     not_after: EpochMs(certificate.not_after_ms),
                 },
-                certificate_mode: MODE,
+                certificate_mode: certificate.mode,
             },
         })
     }
@@ -207,7 +222,7 @@ impl Registry {
             certificate_arn: self.inner.account.certificate(&row.id),
             certificate_id: row.id,
             status: row.status,
-            certificate_mode: MODE,
+            certificate_mode: row.mode,
             creation_date: EpochMs(row.created_at_ms),
         });
         Ok(ListCertificatesResponse { certificates: certificates.collect(), next_marker })
@@ -224,7 +239,7 @@ pub(crate) async fn existing_certificate(
 }
 
 /// A signing request that cannot be honoured is the caller's fault, a failed signature is ours.
-fn refused(error: IssueCertificate) -> ApiError {
+pub(crate) fn refused(error: IssueCertificate) -> ApiError {
     match error {
         IssueCertificate::MalformedRequest(_)
         | IssueCertificate::RequestSignature

@@ -34,12 +34,24 @@ pub(crate) fn certificate_id(value: &str) -> Result<(), ApiError> {
     text("certificateId", value, 64, 64, "hexadecimal digits", |c| c.is_ascii_hexdigit())
 }
 
+/// Names of attributes: 1 to 128 of `[a-zA-Z0-9_.,@/:#-]`.
+pub(crate) fn attribute_name(member: &str, value: &str) -> Result<(), ApiError> {
+    text(member, value, 1, 128, "letters, digits and `_.,@/:#-`", |c| {
+        c.is_ascii_alphanumeric() || "_.,@/:#-".contains(c)
+    })
+}
+
+/// Names of provisioning templates: 1 to 36 of `[0-9A-Za-z_-]`.
+pub(crate) fn template_name(value: &str) -> Result<(), ApiError> {
+    text("templateName", value, 1, 36, "letters, digits, `_` and `-`", |c| {
+        c.is_ascii_alphanumeric() || "_-".contains(c)
+    })
+}
+
 /// Attributes of things and thing groups.
 pub(crate) fn attributes(attributes: &BTreeMap<String, String>) -> Result<(), ApiError> {
     for (key, value) in attributes {
-        text("attributes (name)", key, 1, 128, "letters, digits and `_.,@/:#-`", |c| {
-            c.is_ascii_alphanumeric() || "_.,@/:#-".contains(c)
-        })?;
+        attribute_name("attributes (name)", key)?;
         text(
             &format!("attributes.{key}"),
             value,

@@ -218,8 +218,8 @@ impl Identities {
         Ok(document)
     }
 
-    pub(crate) fn forget_document(&self, policy: &Policy) {
-        let key = (policy.generation_id.clone(), policy.default_version);
+    pub(crate) fn forget_document(&self, generation_id: &str, version: i64) {
+        let key = (generation_id.to_owned(), version);
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 

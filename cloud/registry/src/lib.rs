@@ -18,10 +18,15 @@ mod identity;
 mod memberships;
 mod page;
 mod policies;
+mod policy_versions;
+mod principal_policies;
+mod provisioning;
+mod registration;
 mod registry;
 mod role_aliases;
 mod sealing;
 mod tags;
+mod thing_types;
 mod things;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use marram_aws::ApiError;
 use marram_aws::iot::{
     Empty, ListThingGroupsForThingRequest, ListThingsInThingGroupRequest, MembershipRequest,
-    ThingGroupsResponse, ThingNamesResponse,
+    ThingGroupsResponse, ThingNamesResponse, UpdateThingGroupsForThingRequest,
 };
 use marram_store::Tx;
 
@@ -43,6 +43,41 @@ impl Registry {
             let certificates = tx.certificates_of_thing(&thing).await?;
             self.settle(tx, certificates, Some(Change::MemberRemoved { group, thing })).await?;
         }
+        Ok(Empty {})
+    }
+
+    /// `UpdateThingGroupsForThing`; idempotent. First it leaves, then it joins: one change.
+    ///
+    /// # Errors
+    /// There is no such thing or group, or a group is named for both.
+    pub async fn update_thing_groups_for_thing(
+        &self,
+        request: UpdateThingGroupsForThingRequest,
+    ) -> Result<Empty, ApiError> {
+        let (add, remove) = (request.thing_groups_to_add, request.thing_groups_to_remove);
+        if let Some(both) = add.iter().find(|group| remove.contains(group)) {
+            return Err(ApiError::invalid_request(format!(
+                "`{both}` is in `thingGroupsToAdd` and in `thingGroupsToRemove`: name it once"
+            )));
+        }
+        let thing = request.thing_name;
+        let mut tx = self.inner.store.begin().await?;
+        existing_thing(&mut tx, &thing).await?;
+        let mut changes = Vec::new();
+        for group in remove {
+            existing_group(&mut tx, &group).await?;
+            if tx.delete_membership(&group, &thing).await? {
+                changes.push(Change::MemberRemoved { group, thing: thing.clone() });
+            }
+        }
+        for group in add {
+            existing_group(&mut tx, &group).await?;
+            if tx.insert_membership(&group, &thing).await? {
+                changes.push(Change::MemberAdded { group, thing: thing.clone() });
+            }
+        }
+        let certificates = tx.certificates_of_thing(&thing).await?;
+        self.settle(tx, certificates, changes).await?;
         Ok(Empty {})
     }
 

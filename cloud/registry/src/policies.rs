@@ -11,6 +11,7 @@ use marram_store::{Policy, Reader};
 
 use crate::fields;
 use crate::page::AgePage;
+use crate::policy_versions::check_only_default;
 use crate::registry::{Registry, delete_conflict};
 use crate::tags::put_tags;
 
@@ -26,9 +27,8 @@ impl Registry {
         request: CreatePolicyRequest,
     ) -> Result<CreatePolicyResponse, ApiError> {
         fields::policy_name(&request.policy_name)?;
-        fields::length("policyDocument", &request.policy_document, 1, MAX_DOCUMENT)?;
+        check_document(&request.policy_document)?;
         fields::tags(&request.tags)?;
-        PolicyDocument::parse(&request.policy_document).map_err(malformed)?;
         let now_ms = self.now_ms();
         let policy = Policy {
             name: request.policy_name,
@@ -81,7 +81,7 @@ impl Registry {
     /// `DeletePolicy`.
     ///
     /// # Errors
-    /// There is no such policy, or it is attached.
+    /// There is no such policy, it is attached, or it has versions that are not in force.
     pub async fn delete_policy(&self, request: PolicyNameRequest) -> Result<Empty, ApiError> {
         let mut tx = self.inner.store.begin().await?;
         let policy = existing_policy(&mut tx, &request.policy_name).await?;
@@ -91,10 +91,11 @@ impl Registry {
                 policy.name
             )));
         }
+        check_only_default(&mut tx, &policy).await?;
         tx.delete_tags(&self.inner.account.policy(&policy.name)).await?;
         tx.delete_policy(&policy.name).await?;
         tx.commit().await?;
-        self.inner.identities.forget_document(&policy);
+        self.inner.identities.forget_document(&policy.generation_id, policy.default_version);
         Ok(Empty {})
     }
 
@@ -123,6 +124,12 @@ impl Registry {
 pub(crate) async fn existing_policy(reader: &mut Reader, name: &str) -> Result<Policy, ApiError> {
     fields::policy_name(name)?;
     reader.policy(name).await?.ok_or_else(|| ApiError::not_found("Policy", name))
+}
+
+/// Checks a document that a policy is to have.
+pub(crate) fn check_document(document: &str) -> Result<(), ApiError> {
+    fields::length("policyDocument", document, 1, MAX_DOCUMENT)?;
+    PolicyDocument::parse(document).map(drop).map_err(malformed)
 }
 
 fn malformed(error: ParsePolicy) -> ApiError {

@@ -114,20 +114,21 @@ impl Registry {
         self.inner.clock.now_ms()
     }
 
-    /// Commits, loads the identities of `certificates` anew and announces `change`. This runs to
+    /// Commits, loads the identities of `certificates` anew and announces `changes`. This runs to
     /// its end even when the caller goes away: a certificate whose revocation was committed must
     /// not live on because somebody closed a connection.
     pub(crate) async fn settle(
         &self,
         tx: Tx,
         certificates: Vec<String>,
-        change: Option<Change>,
+        changes: impl IntoIterator<Item = Change>,
     ) -> Result<(), ApiError> {
         let registry = self.clone();
+        let changes: Vec<Change> = changes.into_iter().collect();
         let settling = tokio::spawn(async move {
             tx.commit().await?;
             registry.refresh(certificates).await;
-            if let Some(change) = change {
+            for change in changes {
                 // Nobody has to listen.
                 let _ = registry.inner.changes.send(change);
             }

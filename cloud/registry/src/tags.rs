@@ -56,12 +56,16 @@ impl Registry {
         Ok(ListTagsForResourceResponse { tags })
     }
 
-    /// Thing groups, policies, role aliases and jobs have tags; things and certificates have none
-    /// (AWS IoT developer guide, "Tagging your AWS IoT resources").
+    /// Things and certificates have no tags (AWS IoT developer guide, "Tagging your AWS IoT
+    /// resources").
     async fn check_taggable(&self, reader: &mut Reader, arn: &str) -> Result<(), ApiError> {
         let account = &self.inner.account;
         let exists = if let Some(name) = arn.strip_prefix(&account.thing_group("")) {
             reader.thing_group(name).await?.is_some()
+        } else if let Some(name) = arn.strip_prefix(&account.thing_type("")) {
+            reader.thing_type(name).await?.is_some()
+        } else if let Some(name) = arn.strip_prefix(&account.provisioning_template("")) {
+            reader.provisioning_template(name).await?.is_some()
         } else if let Some(name) = arn.strip_prefix(&account.policy("")) {
             reader.policy(name).await?.is_some()
         } else if let Some(name) = arn.strip_prefix(&account.role_alias("")) {
@@ -70,8 +74,8 @@ impl Registry {
             reader.job(id).await?.is_some()
         } else {
             return Err(ApiError::invalid_request(format!(
-                "`resourceArn` is `{arn}`: use the ARN of a thing group, a policy, a role alias \
-                 or a job"
+                "`resourceArn` is `{arn}`: use the ARN of a thing group, a thing type, a policy, a \
+                 role alias, a provisioning template or a job"
             )));
         };
         if exists { Ok(()) } else { Err(ApiError::not_found("Resource", arn)) }

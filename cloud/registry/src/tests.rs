@@ -5,6 +5,10 @@ mod credentials;
 mod groups;
 mod identities;
 mod policies;
+mod policy_versions;
+mod provisioning;
+mod registration;
+mod thing_types;
 mod things;
 
 use std::path::Path;

@@ -14,6 +14,7 @@ use crate::change::Change;
 use crate::fields;
 use crate::page::Page;
 use crate::registry::{Registry, check_version};
+use crate::thing_types::check_assignable;
 
 /// How many things one statement fetches while a filter looks for matches.
 const SCAN: i64 = 500;
@@ -22,14 +23,13 @@ impl Registry {
     /// `CreateThing`. The same request again answers with the thing that is there.
     ///
     /// # Errors
-    /// A member is not valid, a type or billing group is named (there are none), or a thing of
-    /// this name with other attributes exists.
+    /// A member is not valid, the type does not exist or is deprecated, a billing group is named
+    /// (there are none), or a thing of this name with another type or attributes exists.
     pub async fn create_thing(
         &self,
         request: CreateThingRequest,
     ) -> Result<CreateThingResponse, ApiError> {
         fields::name("thingName", &request.thing_name)?;
-        no_thing_type(request.thing_type_name.as_deref())?;
         if let Some(group) = &request.billing_group_name {
             return Err(ApiError::not_found("BillingGroup", group));
         }
@@ -38,21 +38,26 @@ impl Registry {
         let thing = Thing {
             name: request.thing_name,
             id: uuid::Uuid::new_v4().to_string(),
+            thing_type: request.thing_type_name,
             attributes,
             version: 1,
             created_at_ms: self.now_ms(),
         };
         let mut tx = self.inner.store.begin().await?;
         if let Some(existing) = tx.thing(&thing.name).await? {
-            if existing.attributes == thing.attributes {
+            if existing.attributes == thing.attributes && existing.thing_type == thing.thing_type {
                 return Ok(self.created(existing));
             }
             return Err(ApiError::already_exists(
                 &existing.id,
                 &self.inner.account.thing(&existing.name),
-                format!("thing `{}` exists with other attributes: update it", existing.name),
+                format!(
+                    "thing `{}` exists with another type or other attributes: update it",
+                    existing.name
+                ),
             ));
         }
+        check_assignable(&mut tx, thing.thing_type.as_deref()).await?;
         tx.insert_thing(&thing).await?;
         tx.commit().await?;
         Ok(self.created(thing))
@@ -81,6 +86,7 @@ impl Registry {
             thing_arn: self.inner.account.thing(&thing.name),
             thing_name: thing.name,
             thing_id: thing.id,
+            thing_type_name: thing.thing_type,
             attributes: thing.attributes,
             version: thing.version,
         })
@@ -89,15 +95,27 @@ impl Registry {
     /// `UpdateThing`.
     ///
     /// # Errors
-    /// A member is not valid, there is no such thing, or it has another version than expected.
+    /// A member is not valid, there is no such thing, it has another version than expected, or the
+    /// type does not exist or is deprecated.
     pub async fn update_thing(&self, request: UpdateThingRequest) -> Result<Empty, ApiError> {
-        no_thing_type(request.thing_type_name.as_deref())?;
+        let new_type = request.thing_type_name;
+        if request.remove_thing_type && new_type.is_some() {
+            return Err(ApiError::invalid_request(
+                "`removeThingType` is true and `thingTypeName` is given: use one of them",
+            ));
+        }
         let mut tx = self.inner.store.begin().await?;
         let mut thing = existing_thing(&mut tx, &request.thing_name).await?;
         check_version("thing", &thing.name, request.expected_version, thing.version)?;
         if let Some(payload) = request.attribute_payload {
             fields::attributes(&payload.attributes)?;
             thing.attributes = updated(thing.attributes, payload);
+        }
+        if request.remove_thing_type {
+            thing.thing_type = None;
+        } else if new_type.is_some() && new_type != thing.thing_type {
+            check_assignable(&mut tx, new_type.as_deref()).await?;
+            thing.thing_type = new_type;
         }
         thing.version += 1;
         tx.update_thing(&thing).await?;
@@ -142,15 +160,13 @@ impl Registry {
                 "`attributeValue` is given without `attributeName`: name the attribute too",
             ));
         }
-        if request.thing_type_name.is_some() {
-            return Ok(ListThingsResponse { things: Vec::new(), next_token: None });
-        }
         let mut reader = self.inner.store.read().await?;
         let wanted = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+        let of_type = request.thing_type_name.as_deref();
         let batch = if request.attribute_name.is_some() { SCAN } else { page.fetch() };
         let (mut matching, mut after) = (Vec::new(), page.after.clone());
         while matching.len() < wanted {
-            let rows = reader.things_after(&after, batch).await?;
+            let rows = reader.things_after(of_type, &after, batch).await?;
             let Some(last) = rows.last() else { break };
             after.clone_from(&last.name);
             matching.extend(rows.into_iter().filter(|thing| matches_filter(thing, &request)));
@@ -159,6 +175,7 @@ impl Registry {
         let things = things.into_iter().map(|thing| ThingAttribute {
             thing_arn: self.inner.account.thing(&thing.name),
             thing_name: thing.name,
+            thing_type_name: thing.thing_type,
             attributes: thing.attributes,
             version: thing.version,
         });
@@ -189,11 +206,6 @@ pub(crate) fn updated(
     attributes.extend(payload.attributes);
     attributes.retain(|_, value| !value.is_empty());
     attributes
-}
-
-/// There are no thing types here, so that none can be named.
-fn no_thing_type(name: Option<&str>) -> Result<(), ApiError> {
-    name.map_or(Ok(()), |name| Err(ApiError::not_found("ThingType", name)))
 }
 
 fn matches_filter(thing: &Thing, request: &ListThingsRequest) -> bool {

@@ -16,6 +16,8 @@ pub struct Certificate {
     pub pem: String,
     /// `ACTIVE`, `INACTIVE` or `REVOKED`, as on the wire.
     pub status: String,
+    /// `DEFAULT` or `SNI_ONLY`.
+    pub mode: String,
     /// Start of its validity, in milliseconds since 1970.
     pub not_before_ms: i64,
     /// End of its validity, in milliseconds since 1970.
@@ -32,6 +34,7 @@ impl Certificate {
             id: row.try_get("certificate_id")?,
             pem: row.try_get("pem")?,
             status: row.try_get("status")?,
+            mode: row.try_get("mode")?,
             not_before_ms: row.try_get("not_before")?,
             not_after_ms: row.try_get("not_after")?,
             created_at_ms: row.try_get("created_at")?,
@@ -41,11 +44,11 @@ impl Certificate {
 }
 
 const BY_AGE: ByAge = ByAge {
-    oldest_first: "SELECT certificate_id, pem, status, not_before, not_after, \
+    oldest_first: "SELECT certificate_id, pem, status, mode, not_before, not_after, \
      created_at, modified_at FROM certificates \
      WHERE created_at > $1 OR (created_at = $1 AND certificate_id > $2) \
      ORDER BY created_at, certificate_id LIMIT $3",
-    newest_first: "SELECT certificate_id, pem, status, not_before, not_after, \
+    newest_first: "SELECT certificate_id, pem, status, mode, not_before, not_after, \
      created_at, modified_at FROM certificates \
      WHERE created_at < $1 OR (created_at = $1 AND certificate_id < $2) \
      ORDER BY created_at DESC, certificate_id DESC LIMIT $3",
@@ -58,8 +61,8 @@ impl Reader {
     /// The database refused.
     pub async fn certificate(&mut self, id: &str) -> Result<Option<Certificate>, StoreError> {
         let row = sqlx::query(
-            "SELECT certificate_id, pem, status, not_before, not_after, created_at, modified_at \
-             FROM certificates WHERE certificate_id = $1",
+            "SELECT certificate_id, pem, status, mode, not_before, not_after, created_at, \
+             modified_at FROM certificates WHERE certificate_id = $1",
         )
         .bind(id)
         .fetch_optional(self.connection())
@@ -91,13 +94,14 @@ impl Tx {
         certificate: &Certificate,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "INSERT INTO certificates (certificate_id, pem, status, not_before, not_after, \
-             created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO certificates (certificate_id, pem, status, mode, not_before, not_after, \
+             created_at, modified_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (certificate_id) DO NOTHING",
         )
         .bind(certificate.id.as_str())
         .bind(certificate.pem.as_str())
         .bind(certificate.status.as_str())
+        .bind(certificate.mode.as_str())
         .bind(certificate.not_before_ms)
         .bind(certificate.not_after_ms)
         .bind(certificate.created_at_ms)

@@ -25,6 +25,7 @@ const TABLES: &[&str] = &[
     "settings",
     "access_keys",
     "sessions",
+    "thing_types",
     "things",
     "thing_groups",
     "memberships",
@@ -54,6 +55,12 @@ const TABLES: &[&str] = &[
     "mqtt_subscriptions",
     "mqtt_queues",
     "mqtt_retained",
+    "provisioning_templates",
+    "provisioning_template_versions",
+    "provisioning_claims",
+    "client_devices",
+    "connectivity",
+    "presence",
 ];
 
 /// A group behind the one it lies in, for the reference from one to the other.

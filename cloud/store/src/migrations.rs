@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_rollout", include_str!("../migrations/0003_rollout.sql")),
     ("0004_mqtt", include_str!("../migrations/0004_mqtt.sql")),
     ("0005_jobs", include_str!("../migrations/0005_jobs.sql")),
+    ("0006_operations", include_str!("../migrations/0006_operations.sql")),
 ];
 
 const VERSION_TABLE: &str =

@@ -2,6 +2,7 @@
 //! retained messages.
 
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::error::StoreError;
 use crate::store::{Reader, Tx};
@@ -26,6 +27,16 @@ pub struct MqttRetainedRow {
     pub message_json: String,
     /// When it was published.
     pub modified_at_ms: i64,
+}
+
+impl MqttRetainedRow {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            topic: row.try_get("topic")?,
+            message_json: row.try_get("message_json")?,
+            modified_at_ms: row.try_get("modified_at_ms")?,
+        })
+    }
 }
 
 impl Reader {
@@ -86,6 +97,19 @@ impl Reader {
             .collect()
     }
 
+    /// The retained message of `topic`.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn mqtt_retained(
+        &mut self,
+        topic: &str,
+    ) -> Result<Option<MqttRetainedRow>, StoreError> {
+        let sql = "SELECT * FROM mqtt_retained WHERE topic = $1";
+        let row = sqlx::query(sql).bind(topic).fetch_optional(self.connection()).await?;
+        row.as_ref().map(MqttRetainedRow::from_row).transpose()
+    }
+
     /// At most `limit` retained messages whose topics sort after `after` (`""` for the first), by
     /// topic.
     ///
@@ -98,15 +122,7 @@ impl Reader {
     ) -> Result<Vec<MqttRetainedRow>, StoreError> {
         let sql = "SELECT * FROM mqtt_retained WHERE topic > $1 ORDER BY topic LIMIT $2";
         let rows = sqlx::query(sql).bind(after).bind(limit).fetch_all(self.connection()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(MqttRetainedRow {
-                    topic: row.try_get("topic")?,
-                    message_json: row.try_get("message_json")?,
-                    modified_at_ms: row.try_get("modified_at_ms")?,
-                })
-            })
-            .collect()
+        rows.iter().map(MqttRetainedRow::from_row).collect()
     }
 }
 

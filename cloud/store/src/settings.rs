@@ -35,4 +35,16 @@ impl Tx {
         .await?;
         Ok(())
     }
+
+    /// Forgets the setting `name`.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn delete_setting(&mut self, name: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM settings WHERE name = $1")
+            .bind(name)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
 }

@@ -15,6 +15,8 @@ pub struct Thing {
     pub name: String,
     /// A UUID that no later thing of the same name has.
     pub id: String,
+    /// Its thing type, if it has one.
+    pub thing_type: Option<String>,
     /// Free attributes.
     pub attributes: BTreeMap<String, String>,
     /// Counts the changes from 1.
@@ -28,6 +30,7 @@ impl Thing {
         let name: String = row.try_get("thing_name")?;
         Ok(Self {
             id: row.try_get("thing_id")?,
+            thing_type: row.try_get("type_name")?,
             attributes: attributes(row, "thing", &name)?,
             version: row.try_get("version")?,
             created_at_ms: row.try_get("created_at")?,
@@ -63,8 +66,8 @@ impl Reader {
     /// The database refused.
     pub async fn thing(&mut self, name: &str) -> Result<Option<Thing>, StoreError> {
         let row = sqlx::query(
-            "SELECT thing_name, thing_id, attributes_json, version, created_at FROM things \
-             WHERE thing_name = $1",
+            "SELECT thing_name, thing_id, type_name, attributes_json, version, created_at \
+             FROM things WHERE thing_name = $1",
         )
         .bind(name)
         .fetch_optional(self.connection())
@@ -72,23 +75,30 @@ impl Reader {
         row.as_ref().map(Thing::from_row).transpose()
     }
 
-    /// At most `limit` things whose names sort after `after` (`""` for the first), by name.
+    /// At most `limit` things, all or those of one type, whose names sort after `after` (`""` for
+    /// the first), by name.
     ///
     /// # Errors
     /// The database refused.
     pub async fn things_after(
         &mut self,
+        thing_type: Option<&str>,
         after: &str,
         limit: i64,
     ) -> Result<Vec<Thing>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT thing_name, thing_id, attributes_json, version, created_at FROM things \
-             WHERE thing_name > $1 ORDER BY thing_name LIMIT $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(self.connection())
-        .await?;
+        let of_type = sqlx::query(
+            "SELECT thing_name, thing_id, type_name, attributes_json, version, created_at \
+             FROM things WHERE thing_name > $1 AND type_name = $3 ORDER BY thing_name LIMIT $2",
+        );
+        let of_all = sqlx::query(
+            "SELECT thing_name, thing_id, type_name, attributes_json, version, created_at \
+             FROM things WHERE thing_name > $1 ORDER BY thing_name LIMIT $2",
+        );
+        let query = match thing_type {
+            Some(name) => of_type.bind(after).bind(limit).bind(name),
+            None => of_all.bind(after).bind(limit),
+        };
+        let rows = query.fetch_all(self.connection()).await?;
         rows.iter().map(Thing::from_row).collect()
     }
 }
@@ -100,11 +110,12 @@ impl Tx {
     /// The database refused.
     pub async fn insert_thing(&mut self, thing: &Thing) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "INSERT INTO things (thing_name, thing_id, attributes_json, version, created_at) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (thing_name) DO NOTHING",
+            "INSERT INTO things (thing_name, thing_id, type_name, attributes_json, version, \
+             created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (thing_name) DO NOTHING",
         )
         .bind(thing.name.as_str())
         .bind(thing.id.as_str())
+        .bind(thing.thing_type.as_deref())
         .bind(attributes_json(&thing.attributes))
         .bind(thing.version)
         .bind(thing.created_at_ms)
@@ -113,17 +124,19 @@ impl Tx {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Writes a thing's attributes and version; `false` when there is no such thing.
+    /// Writes a thing's attributes, type and version; `false` when there is no such thing.
     ///
     /// # Errors
     /// The database refused.
     pub async fn update_thing(&mut self, thing: &Thing) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE things SET attributes_json = $2, version = $3 WHERE thing_name = $1",
+            "UPDATE things SET attributes_json = $2, version = $3, type_name = $4 \
+             WHERE thing_name = $1",
         )
         .bind(thing.name.as_str())
         .bind(attributes_json(&thing.attributes))
         .bind(thing.version)
+        .bind(thing.thing_type.as_deref())
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected() == 1)

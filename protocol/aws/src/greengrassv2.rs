@@ -5,6 +5,7 @@
 //! with this one table. Required members that serde cannot do without are plain fields: a request
 //! without one fails to deserialize, which the API layer turns into a `ValidationException`.
 
+mod client_devices;
 mod components;
 mod core_devices;
 mod deployments;
@@ -12,6 +13,7 @@ mod rollout;
 mod routes;
 mod wire;
 
+pub use client_devices::*;
 pub use components::*;
 pub use core_devices::*;
 pub use deployments::*;
@@ -22,6 +24,12 @@ pub use wire::Blob;
 /// An operation of the service that Marram serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// `AssociateServiceRoleToAccount`
+    AssociateServiceRoleToAccount,
+    /// `BatchAssociateClientDeviceWithCoreDevice`
+    BatchAssociateClientDeviceWithCoreDevice,
+    /// `BatchDisassociateClientDeviceFromCoreDevice`
+    BatchDisassociateClientDeviceFromCoreDevice,
     /// `CancelDeployment`
     CancelDeployment,
     /// `CreateComponentVersion`
@@ -36,14 +44,22 @@ pub enum Operation {
     DeleteDeployment,
     /// `DescribeComponent`
     DescribeComponent,
+    /// `DisassociateServiceRoleFromAccount`
+    DisassociateServiceRoleFromAccount,
     /// `GetComponent`
     GetComponent,
     /// `GetComponentVersionArtifact`
     GetComponentVersionArtifact,
+    /// `GetConnectivityInfo`
+    GetConnectivityInfo,
     /// `GetCoreDevice`
     GetCoreDevice,
     /// `GetDeployment`
     GetDeployment,
+    /// `GetServiceRoleForAccount`
+    GetServiceRoleForAccount,
+    /// `ListClientDevicesAssociatedWithCoreDevice`
+    ListClientDevicesAssociatedWithCoreDevice,
     /// `ListComponentVersions`
     ListComponentVersions,
     /// `ListComponents`
@@ -64,6 +80,8 @@ pub enum Operation {
     TagResource,
     /// `UntagResource`
     UntagResource,
+    /// `UpdateConnectivityInfo`
+    UpdateConnectivityInfo,
 }
 
 /// The success answer of operations without output members.

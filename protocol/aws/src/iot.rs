@@ -4,13 +4,17 @@
 //! unknown one is ignored. Times are [`EpochMs`](crate::epoch::EpochMs).
 
 mod certificates;
+mod connectivity;
 mod endpoint;
 mod groups;
 mod job_executions;
 mod jobs;
 mod policies;
+mod policy_versions;
+mod provisioning;
 mod role_aliases;
 mod tags;
+mod thing_types;
 mod things;
 
 use serde::Serialize;
@@ -18,22 +22,27 @@ use serde::Serialize;
 use crate::route::{Kind, Route};
 
 pub use certificates::*;
+pub use connectivity::*;
 pub use endpoint::*;
 pub use groups::*;
 pub use job_executions::*;
 pub use jobs::*;
 pub use policies::*;
+pub use policy_versions::*;
+pub use provisioning::*;
 pub use role_aliases::*;
 pub use tags::*;
+pub use thing_types::*;
 pub use things::*;
 
 /// The operations that are served, by their names in the model.
-#[allow(missing_docs, reason = "the names are the model's")]
+#[allow(missing_docs, clippy::upper_case_acronyms, reason = "the names are the model's")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     AddThingToThingGroup,
     AssociateTargetsWithJob,
     AttachPolicy,
+    AttachPrincipalPolicy,
     AttachThingPrincipal,
     CancelJob,
     CancelJobExecution,
@@ -41,50 +50,78 @@ pub enum Operation {
     CreateJob,
     CreateKeysAndCertificate,
     CreatePolicy,
+    CreatePolicyVersion,
+    CreateProvisioningClaim,
+    CreateProvisioningTemplate,
+    CreateProvisioningTemplateVersion,
     CreateRoleAlias,
     CreateThing,
     CreateThingGroup,
+    CreateThingType,
     DeleteCertificate,
     DeleteJob,
     DeleteJobExecution,
     DeletePolicy,
+    DeletePolicyVersion,
+    DeleteProvisioningTemplate,
+    DeleteProvisioningTemplateVersion,
     DeleteRoleAlias,
     DeleteThing,
     DeleteThingGroup,
+    DeleteThingType,
+    DeprecateThingType,
     DescribeCertificate,
     DescribeEndpoint,
     DescribeJob,
     DescribeJobExecution,
+    DescribeProvisioningTemplate,
+    DescribeProvisioningTemplateVersion,
     DescribeRoleAlias,
     DescribeThing,
     DescribeThingGroup,
+    DescribeThingType,
     DetachPolicy,
+    DetachPrincipalPolicy,
     DetachThingPrincipal,
     GetJobDocument,
     GetPolicy,
+    GetPolicyVersion,
+    GetThingConnectivityData,
     ListAttachedPolicies,
     ListCertificates,
     ListJobExecutionsForJob,
     ListJobExecutionsForThing,
     ListJobs,
     ListPolicies,
+    ListPolicyPrincipals,
+    ListPolicyVersions,
+    ListPrincipalPolicies,
     ListPrincipalThings,
+    ListProvisioningTemplateVersions,
+    ListProvisioningTemplates,
     ListRoleAliases,
     ListTagsForResource,
     ListTargetsForPolicy,
     ListThingGroups,
     ListThingGroupsForThing,
     ListThingPrincipals,
+    ListThingTypes,
     ListThings,
     ListThingsInThingGroup,
+    RegisterCertificate,
+    RegisterCertificateWithoutCA,
+    RegisterThing,
     RemoveThingFromThingGroup,
+    SetDefaultPolicyVersion,
     TagResource,
     UntagResource,
     UpdateCertificate,
     UpdateJob,
+    UpdateProvisioningTemplate,
     UpdateRoleAlias,
     UpdateThing,
     UpdateThingGroup,
+    UpdateThingGroupsForThing,
 }
 
 /// The answer of an operation that has none: `{}`.
@@ -106,6 +143,8 @@ const ORDERED_PAGE: Query = &[
     ("pageSize", "pageSize", Kind::Int),
     ("isAscendingOrder", "ascendingOrder", Kind::Bool),
 ];
+const OLD_PRINCIPAL: Headers = &[("x-amzn-iot-principal", "principal")];
+const SET_AS_DEFAULT: Query = &[("setAsDefault", "setAsDefault", Kind::Bool)];
 const PRINCIPAL: Headers = &[("x-amzn-principal", "principal")];
 
 const fn route(
@@ -158,6 +197,20 @@ pub const ROUTES: &[Route<Operation>] = &[
     ], &[]),
     route(Operation::AddThingToThingGroup, "PUT", "/thing-groups/addThingToThingGroup", &[], &[]),
     route(Operation::RemoveThingFromThingGroup, "PUT", "/thing-groups/removeThingFromThingGroup", &[], &[]),
+    route(Operation::UpdateThingGroupsForThing, "PUT", "/thing-groups/updateThingGroupsForThing", &[], &[]),
+    route(Operation::RegisterThing, "POST", "/things", &[], &[]),
+    route(Operation::GetThingConnectivityData, "POST", "/things/{thingName}/connectivity-data", &[], &[]),
+    route(Operation::CreateThingType, "POST", "/thing-types/{thingTypeName}", &[], &[]),
+    route(Operation::DescribeThingType, "GET", "/thing-types/{thingTypeName}", &[], &[]),
+    route(Operation::ListThingTypes, "GET", "/thing-types", &[
+        ("nextToken", "nextToken", Kind::Text),
+        ("maxResults", "maxResults", Kind::Int),
+        ("thingTypeName", "thingTypeName", Kind::Text),
+    ], &[]),
+    route(Operation::DeprecateThingType, "POST", "/thing-types/{thingTypeName}/deprecate", &[], &[]),
+    route(Operation::DeleteThingType, "DELETE", "/thing-types/{thingTypeName}", &[], &[]),
+    route(Operation::RegisterCertificate, "POST", "/certificate/register", SET_AS_ACTIVE, &[]),
+    route(Operation::RegisterCertificateWithoutCA, "POST", "/certificate/register-no-ca", &[], &[]),
     route(Operation::CreateKeysAndCertificate, "POST", "/keys-and-certificate", SET_AS_ACTIVE, &[]),
     route(Operation::CreateCertificateFromCsr, "POST", "/certificates", SET_AS_ACTIVE, &[]),
     route(Operation::DescribeCertificate, "GET", "/certificates/{certificateId}", &[], &[]),
@@ -172,6 +225,17 @@ pub const ROUTES: &[Route<Operation>] = &[
     route(Operation::GetPolicy, "GET", "/policies/{policyName}", &[], &[]),
     route(Operation::DeletePolicy, "DELETE", "/policies/{policyName}", &[], &[]),
     route(Operation::ListPolicies, "GET", "/policies", ORDERED_PAGE, &[]),
+    route(Operation::CreatePolicyVersion, "POST", "/policies/{policyName}/version", SET_AS_DEFAULT, &[]),
+    route(Operation::ListPolicyVersions, "GET", "/policies/{policyName}/version", &[], &[]),
+    route(Operation::GetPolicyVersion, "GET", "/policies/{policyName}/version/{policyVersionId}", &[], &[]),
+    route(Operation::SetDefaultPolicyVersion, "PATCH", "/policies/{policyName}/version/{policyVersionId}", &[], &[]),
+    route(Operation::DeletePolicyVersion, "DELETE", "/policies/{policyName}/version/{policyVersionId}", &[], &[]),
+    route(Operation::AttachPrincipalPolicy, "PUT", "/principal-policies/{policyName}", &[], OLD_PRINCIPAL),
+    route(Operation::DetachPrincipalPolicy, "DELETE", "/principal-policies/{policyName}", &[], OLD_PRINCIPAL),
+    route(Operation::ListPrincipalPolicies, "GET", "/principal-policies", ORDERED_PAGE, OLD_PRINCIPAL),
+    route(Operation::ListPolicyPrincipals, "GET", "/policy-principals", ORDERED_PAGE, &[
+        ("x-amzn-iot-policy", "policyName"),
+    ]),
     route(Operation::AttachPolicy, "PUT", "/target-policies/{policyName}", &[], &[]),
     route(Operation::DetachPolicy, "POST", "/target-policies/{policyName}", &[], &[]),
     route(Operation::ListAttachedPolicies, "POST", "/attached-policies/{target}", &[
@@ -221,6 +285,16 @@ pub const ROUTES: &[Route<Operation>] = &[
         &[("force", "force", Kind::Bool), ("namespaceId", "namespaceId", Kind::Text)],
         &[],
     ),
+    route(Operation::CreateProvisioningTemplate, "POST", "/provisioning-templates", &[], &[]),
+    route(Operation::ListProvisioningTemplates, "GET", "/provisioning-templates", PAGE, &[]),
+    route(Operation::DescribeProvisioningTemplate, "GET", "/provisioning-templates/{templateName}", &[], &[]),
+    route(Operation::UpdateProvisioningTemplate, "PATCH", "/provisioning-templates/{templateName}", &[], &[]),
+    route(Operation::DeleteProvisioningTemplate, "DELETE", "/provisioning-templates/{templateName}", &[], &[]),
+    route(Operation::CreateProvisioningTemplateVersion, "POST", "/provisioning-templates/{templateName}/versions", SET_AS_DEFAULT, &[]),
+    route(Operation::ListProvisioningTemplateVersions, "GET", "/provisioning-templates/{templateName}/versions", PAGE, &[]),
+    route(Operation::DescribeProvisioningTemplateVersion, "GET", "/provisioning-templates/{templateName}/versions/{versionId}", &[], &[]),
+    route(Operation::DeleteProvisioningTemplateVersion, "DELETE", "/provisioning-templates/{templateName}/versions/{versionId}", &[], &[]),
+    route(Operation::CreateProvisioningClaim, "POST", "/provisioning-templates/{templateName}/provisioning-claim", &[], &[]),
     route(Operation::DescribeJob, "GET", "/jobs/{jobId}", &[
         ("beforeSubstitution", "beforeSubstitution", Kind::Bool),
     ], &[]),

@@ -33,6 +33,16 @@ impl Account {
         self.arn("iot", format_args!("thing/{name}"))
     }
 
+    /// A thing type.
+    pub fn thing_type(&self, name: &str) -> String {
+        self.arn("iot", format_args!("thingtype/{name}"))
+    }
+
+    /// A provisioning template.
+    pub fn provisioning_template(&self, name: &str) -> String {
+        self.arn("iot", format_args!("provisioningtemplate/{name}"))
+    }
+
     /// A thing group.
     pub fn thing_group(&self, name: &str) -> String {
         self.arn("iot", format_args!("thinggroup/{name}"))

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{BackingUp, Backups, Publication};
+use crate::{BackingUp, Backups, Looking, Publication};
 
 const NOW_MS: i64 = 1_767_323_045_000;
 
@@ -31,6 +31,22 @@ struct Published(Mutex<Vec<Publication>>);
 impl Topics for Published {
     fn publish(&self, publication: Publication) {
         self.0.lock().unwrap().push(publication);
+    }
+
+    fn kept(&self) -> Looking<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn get_retained_message<'t>(&'t self, topic: &'t str) -> Looking<'t, Value> {
+        Box::pin(async move { Err(ApiError::not_found("RetainedMessage", topic)) })
+    }
+
+    fn list_retained_messages<'t>(
+        &'t self,
+        _max_results: Option<i64>,
+        _next_token: Option<&'t str>,
+    ) -> Looking<'t, Value> {
+        Box::pin(async { Ok(json!({ "retainedTopics": [] })) })
     }
 }
 

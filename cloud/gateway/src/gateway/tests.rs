@@ -7,6 +7,7 @@ mod kept;
 mod mqtt;
 mod plane;
 mod presence;
+mod retained;
 mod shadows;
 mod status;
 mod websocket;

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Of a P-256 key, with the subject `CN=press-7`.
-const CSR: &str = "-----BEGIN CERTIFICATE REQUEST-----\n\
+pub(super) const CSR: &str = "-----BEGIN CERTIFICATE REQUEST-----\n\
     MIHMMHQCAQAwEjEQMA4GA1UEAwwHcHJlc3MtNzBZMBMGByqGSM49AgEGCCqGSM49\n\
     AwEHA0IABE52lJUb3JicmNLcLuAlXvhH/vkQYV3nqQ8Hq7MQUL4P+JyKGYBOFiY1\n\
     mHKqJf3M22YgS7gz+B0JHdAIC3SVc26gADAKBggqhkjOPQQDAgNIADBFAiEA7PF5\n\

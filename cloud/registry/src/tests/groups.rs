@@ -168,3 +168,30 @@ async fn a20_tags_of_a_group_travel_as_a_list() {
     let refused = registry.list_tags_for_resource(request(json!({"resourceArn": thing}))).await;
     assert_error(refused, "InvalidRequestException", 400);
 }
+
+#[tokio::test]
+async fn a_thing_changes_several_groups_at_once_or_none() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    fixture.thing("T").await;
+    for group in ["old", "new"] {
+        fixture.group(group, None).await;
+    }
+    fixture.member("old", "T").await;
+    let change = |add: &str| {
+        let body = json!({
+            "thingName": "T", "thingGroupsToAdd": [add], "thingGroupsToRemove": ["old"],
+        });
+        registry.update_thing_groups_for_thing(request(body))
+    };
+    let groups = || async {
+        let groups = registry.groups_of_thing("T").await.unwrap();
+        groups.into_iter().map(|group| group.name).collect::<Vec<_>>()
+    };
+    assert_error(change("missing").await, "ResourceNotFoundException", 404);
+    assert_error(change("old").await, "InvalidRequestException", 400);
+    assert_eq!(groups().await, ["old"]);
+    change("new").await.unwrap();
+    assert_eq!(groups().await, ["new"]);
+    change("new").await.unwrap();
+}

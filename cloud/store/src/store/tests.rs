@@ -115,6 +115,7 @@ async fn names_sort_by_their_bytes(database: Database) {
         let thing = Thing {
             name: (*name).to_owned(),
             id: format!("id-{name}"),
+            thing_type: None,
             attributes: Default::default(),
             version: 1,
             created_at_ms: 1,
@@ -124,7 +125,7 @@ async fn names_sort_by_their_bytes(database: Database) {
     }
     tx.commit().await.unwrap();
     let mut reader = store.read().await.unwrap();
-    let things = reader.things_after("A", 100).await.unwrap();
+    let things = reader.things_after(None, "A", 100).await.unwrap();
     let found: Vec<_> = things.iter().map(|thing| thing.name.as_str()).collect();
     assert_eq!(found, names[1..]);
 }

@@ -21,6 +21,50 @@ const fn route(
 
 /// All operations that Marram serves.
 pub const ROUTES: &[Route<Operation>] = &[
+    route(Operation::AssociateServiceRoleToAccount, "PUT", "/greengrass/servicerole", 200, &[]),
+    route(
+        Operation::BatchAssociateClientDeviceWithCoreDevice,
+        "POST",
+        "/greengrass/v2/coreDevices/{coreDeviceThingName}/associateClientDevices",
+        200,
+        &[],
+    ),
+    route(
+        Operation::BatchDisassociateClientDeviceFromCoreDevice,
+        "POST",
+        "/greengrass/v2/coreDevices/{coreDeviceThingName}/disassociateClientDevices",
+        200,
+        &[],
+    ),
+    route(
+        Operation::DisassociateServiceRoleFromAccount,
+        "DELETE",
+        "/greengrass/servicerole",
+        200,
+        &[],
+    ),
+    route(
+        Operation::GetConnectivityInfo,
+        "GET",
+        "/greengrass/things/{thingName}/connectivityInfo",
+        200,
+        &[],
+    ),
+    route(Operation::GetServiceRoleForAccount, "GET", "/greengrass/servicerole", 200, &[]),
+    route(
+        Operation::ListClientDevicesAssociatedWithCoreDevice,
+        "GET",
+        "/greengrass/v2/coreDevices/{coreDeviceThingName}/associatedClientDevices",
+        200,
+        PAGE,
+    ),
+    route(
+        Operation::UpdateConnectivityInfo,
+        "PUT",
+        "/greengrass/things/{thingName}/connectivityInfo",
+        200,
+        &[],
+    ),
     route(
         Operation::CancelDeployment,
         "POST",

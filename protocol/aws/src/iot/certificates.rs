@@ -67,6 +67,40 @@ pub struct CreateCertificateFromCsrResponse {
     pub certificate_pem: String,
 }
 
+/// `RegisterCertificate`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterCertificateRequest {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// The certificate of the authority that signed it.
+    pub ca_certificate_pem: Option<String>,
+    /// Whether it may be used at once; `status` is the newer way to say it.
+    pub set_as_active: Option<bool>,
+    /// `ACTIVE`, `INACTIVE` or `REVOKED`.
+    pub status: Option<String>,
+}
+
+/// `RegisterCertificateWithoutCA`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterCertificateWithoutCaRequest {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// `ACTIVE`, `INACTIVE` or `REVOKED`.
+    pub status: Option<String>,
+}
+
+/// Answer to the two operations that register certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterCertificateResponse {
+    /// Its ARN.
+    pub certificate_arn: String,
+    /// SHA-256 of its DER, lower-case hex.
+    pub certificate_id: String,
+}
+
 /// `DescribeCertificate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,8 +137,8 @@ pub struct CertificateDescription {
     pub last_modified_date: EpochMs,
     /// From when to when it is valid.
     pub validity: CertificateValidity,
-    /// How it is looked up; always `DEFAULT`.
-    pub certificate_mode: &'static str,
+    /// `DEFAULT`, or `SNI_ONLY` for one that was registered without its authority.
+    pub certificate_mode: String,
 }
 
 /// From when to when a certificate is valid.
@@ -160,8 +194,8 @@ pub struct CertificateSummary {
     pub certificate_id: String,
     /// `ACTIVE`, `INACTIVE` or `REVOKED`.
     pub status: String,
-    /// How it is looked up; always `DEFAULT`.
-    pub certificate_mode: &'static str,
+    /// `DEFAULT`, or `SNI_ONLY` for one that was registered without its authority.
+    pub certificate_mode: String,
     /// When it was registered.
     pub creation_date: EpochMs,
 }

@@ -191,3 +191,15 @@ pub struct MembershipRequest {
     /// The thing's ARN.
     pub thing_arn: Option<String>,
 }
+
+/// `UpdateThingGroupsForThing`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UpdateThingGroupsForThingRequest {
+    /// The thing.
+    pub thing_name: String,
+    /// Groups to put it into.
+    pub thing_groups_to_add: Vec<String>,
+    /// Groups to take it out of.
+    pub thing_groups_to_remove: Vec<String>,
+}

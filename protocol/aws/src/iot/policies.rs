@@ -128,3 +128,48 @@ pub struct ListTargetsForPolicyResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_marker: Option<String>,
 }
+
+/// `AttachPrincipalPolicy` and `DetachPrincipalPolicy`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrincipalPolicyRequest {
+    /// The policy.
+    pub policy_name: String,
+    /// The certificate's ARN; travels in the header `x-amzn-iot-principal`.
+    pub principal: String,
+}
+
+/// `ListPrincipalPolicies`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPrincipalPoliciesRequest {
+    /// The certificate's ARN; travels in the header `x-amzn-iot-principal`.
+    pub principal: String,
+    /// Where to go on.
+    pub marker: Option<String>,
+    /// 1 to 250.
+    pub page_size: Option<i64>,
+}
+
+/// `ListPolicyPrincipals`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPolicyPrincipalsRequest {
+    /// The policy; travels in the header `x-amzn-iot-policy`.
+    pub policy_name: String,
+    /// Where to go on.
+    pub marker: Option<String>,
+    /// 1 to 250.
+    pub page_size: Option<i64>,
+}
+
+/// Answer to `ListPolicyPrincipals`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPolicyPrincipalsResponse {
+    /// ARNs of certificates.
+    pub principals: Vec<String>,
+    /// Where to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+}

@@ -61,6 +61,9 @@ pub struct DescribeThingResponse {
     pub thing_id: String,
     /// Its ARN.
     pub thing_arn: String,
+    /// Its thing type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thing_type_name: Option<String>,
     /// Its attributes.
     pub attributes: BTreeMap<String, String>,
     /// Counts the changes from 1.
@@ -118,6 +121,9 @@ pub struct ListThingsRequest {
 pub struct ThingAttribute {
     /// Its name.
     pub thing_name: String,
+    /// Its thing type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thing_type_name: Option<String>,
     /// Its ARN.
     pub thing_arn: String,
     /// Its attributes.
