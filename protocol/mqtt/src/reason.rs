@@ -71,6 +71,8 @@ reason_codes! {
     TOPIC_ALIAS_INVALID = 0x94, "topic alias invalid";
     /// Larger than the receiver's maximum packet size.
     PACKET_TOO_LARGE = 0x95, "packet too large";
+    /// Messages come too fast.
+    MESSAGE_RATE_TOO_HIGH = 0x96, "message rate too high";
     /// A bound of the receiver is reached.
     QUOTA_EXCEEDED = 0x97, "quota exceeded";
     /// Cut by the operator, for instance because the certificate was revoked.

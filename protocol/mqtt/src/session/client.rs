@@ -437,6 +437,8 @@ fn may_be_of_a_message(reason: ReasonCode) -> bool {
             | ReasonCode::SERVER_SHUTTING_DOWN
             | ReasonCode::KEEP_ALIVE_TIMEOUT
             | ReasonCode::SESSION_TAKEN_OVER
+            | ReasonCode::MESSAGE_RATE_TOO_HIGH
+            | ReasonCode::QUOTA_EXCEEDED
             | ReasonCode::ADMINISTRATIVE_ACTION
             | ReasonCode::USE_ANOTHER_SERVER
             | ReasonCode::SERVER_MOVED
