@@ -120,7 +120,7 @@ impl<H: Handler> Broker<H> {
             handler,
             lobby: Lobby::new(settings.max_connecting),
             settings,
-            sessions: Sessions::new(),
+            sessions: Sessions::new(settings.max_held_bytes),
             router: Router::new(),
             retained: Retained::new(settings.max_retained, settings.max_retained_bytes),
             keeper: Arc::new(Keeper::new(persistence)),

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU16;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -51,12 +53,63 @@ pub(crate) struct PendingWill<I> {
     pub(crate) info: Arc<SessionInfo<I>>,
 }
 
+/// Bytes that all sessions hold together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    max: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, used: AtomicUsize::new(0) }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.max
+    }
+}
+
+/// A session's state. When it is let go, what the session holds is counted.
+#[derive(Debug)]
+pub(crate) struct Locked<'s, I> {
+    state: MutexGuard<'s, State<I>>,
+    budget: &'s Budget,
+}
+
+impl<I> Deref for Locked<'_, I> {
+    type Target = State<I>;
+
+    fn deref(&self) -> &State<I> {
+        &self.state
+    }
+}
+
+impl<I> DerefMut for Locked<'_, I> {
+    fn deref_mut(&mut self) -> &mut State<I> {
+        &mut self.state
+    }
+}
+
+impl<I> Drop for Locked<'_, I> {
+    fn drop(&mut self) {
+        let held = self.state.outbox.held_bytes();
+        let counted = std::mem::replace(&mut self.state.counted, held);
+        if held > counted {
+            self.budget.used.fetch_add(held - counted, Ordering::Relaxed);
+        } else if held < counted {
+            self.budget.used.fetch_sub(counted - held, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One client's session.
 #[derive(Debug)]
 pub(crate) struct Session<I> {
     /// Unique within the broker; also the order of subscribers in the tree.
     pub(crate) number: u64,
     pub(crate) client_id: ByteString,
+    budget: Arc<Budget>,
     state: Mutex<State<I>>,
 }
 
@@ -83,6 +136,8 @@ pub(crate) struct State<I> {
     /// When a session without connection ends.
     pub(crate) expires_at: Option<Instant>,
     pub(crate) wills: Vec<PendingWill<I>>,
+    /// Bytes of the outbox as the budget knows them.
+    counted: usize,
     /// The instant under which the janitor has this session on its agenda.
     pub(crate) agenda: Option<Instant>,
 }
@@ -101,6 +156,7 @@ impl<I> State<I> {
             ended: false,
             expires_at: None,
             wills: Vec::new(),
+            counted: 0,
             agenda: None,
         }
     }
@@ -128,8 +184,9 @@ pub(crate) enum Delivered {
 }
 
 impl<I> Session<I> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<I>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_, I> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { state, budget: &self.budget }
     }
 
     /// Queues one message if `allowed` for the session's identity.
@@ -146,6 +203,9 @@ impl<I> Session<I> {
         // Of a session that nobody has come back to yet it is asked when somebody does.
         if state.ended || state.info.as_ref().is_some_and(|info| !allowed(&info.identity)) {
             return Delivered::Withheld;
+        }
+        if state.link.is_none() && self.budget.is_spent() {
+            return Delivered::Dropped;
         }
         let limits = if state.link.is_some() { online } else { offline };
         match state.outbox.push(delivery, limits) {
@@ -227,11 +287,15 @@ pub(crate) struct Sessions<I> {
 pub(crate) struct Registry<I> {
     sessions: HashMap<ByteString, Arc<Session<I>>>,
     next_number: u64,
+    budget: Arc<Budget>,
 }
 
 impl<I> Sessions<I> {
-    pub(crate) fn new() -> Self {
-        Self { by_client: Mutex::new(Registry { sessions: HashMap::new(), next_number: 1 }) }
+    /// No sessions; later ones hold at most `max_bytes` together while nobody is connected.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        let budget = Arc::new(Budget::new(max_bytes));
+        let registry = Registry { sessions: HashMap::new(), next_number: 1, budget };
+        Self { by_client: Mutex::new(registry) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Registry<I>> {
@@ -287,7 +351,8 @@ impl<I> Registry<I> {
         let number = self.next_number;
         self.next_number += 1;
         let state = Mutex::new(state);
-        let session = Arc::new(Session { number, client_id: client_id.clone(), state });
+        let budget = Arc::clone(&self.budget);
+        let session = Arc::new(Session { number, client_id: client_id.clone(), budget, state });
         self.sessions.insert(client_id, Arc::clone(&session));
         session
     }

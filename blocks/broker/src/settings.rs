@@ -16,6 +16,9 @@ pub struct Settings {
     pub online_queue: OutboxLimits,
     /// Queue of a persistent session without connection.
     pub offline_queue: OutboxLimits,
+    /// Most bytes that sessions hold together: beyond them nothing is queued for sessions without
+    /// connection.
+    pub max_held_bytes: usize,
     /// Most unacknowledged QoS 1 messages towards a client, whatever larger receive maximum it
     /// announces.
     pub max_in_flight: NonZeroU16,
@@ -54,6 +57,7 @@ impl Default for Settings {
             },
             online_queue: OutboxLimits { max_messages: 1000, max_bytes: 4 * 1024 * 1024 },
             offline_queue: OutboxLimits { max_messages: 1000, max_bytes: 1024 * 1024 },
+            max_held_bytes: 256 * 1024 * 1024,
             max_in_flight: hundred,
             max_connecting: 4096,
             max_filters: 8,

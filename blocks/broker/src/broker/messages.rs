@@ -135,7 +135,9 @@ impl<H: Handler> Inner<H> {
     ) -> (ReasonCode, Ticket) {
         let shared = Shared::parse(&filter);
         let plain = shared.map_or(&*filter, |shared| shared.filter);
-        if !topic::is_valid_filter(&filter) || !self.settings.connection.topics.allow(plain) {
+        // The whole, `$share/…` included, is bounded too: it is a key in the store.
+        let limits = &self.settings.connection.topics;
+        if !topic::is_valid_filter(&filter) || !limits.allow(plain) || !limits.allow(&filter) {
             return (ReasonCode::TOPIC_FILTER_INVALID, 0);
         }
         if shared.is_some() && options.no_local {

@@ -210,7 +210,8 @@ async fn topics_and_filters_are_as_long_and_as_deep_as_aws_allows() {
     let address = listen(&broker).await;
     let (deep, long) = ("a/b/c/d/e/f/g/h/i", "x".repeat(257));
     let mut raw = Raw::connected(address, "core", Version::V5).await;
-    for filter in [deep, &long, "+/+/+/+/+/+/+/+/+", "$share/g/a/b/c/d/e/f/g/h/i"] {
+    let group = format!("$share/{}/a", "g".repeat(510));
+    for filter in [deep, &long, "+/+/+/+/+/+/+/+/+", "$share/g/a/b/c/d/e/f/g/h/i", &group] {
         let refused = raw.subscribe(filter, QoS::AtMostOnce).await;
         assert_eq!(refused, ReasonCode::TOPIC_FILTER_INVALID, "{filter}");
     }
@@ -270,4 +271,25 @@ async fn topics_to_a_client_that_takes_aliases_are_sent_once() {
     }
     let expected = [("a/1", Some(1)), ("", Some(1)), ("a/2", None), ("", Some(1))];
     assert_eq!(seen, expected.map(|(topic, alias)| (topic.to_owned(), alias)));
+}
+
+#[tokio::test]
+async fn all_sessions_without_connection_have_one_budget() {
+    let (broker, _) = broker(Settings { max_held_bytes: 50_000, ..Settings::default() });
+    let address = listen(&broker).await;
+    for number in 0..20 {
+        let mut raw = Raw::connected(address, &format!("core{number}"), Version::V5).await;
+        raw.subscribe("a", QoS::AtLeastOnce).await;
+    }
+    eventually(0, || broker.statistics().connections).await;
+    broker.publish(qos_1("a", &"x".repeat(10_000)));
+    assert_eq!(broker.statistics().dropped, 15);
+    // What is fetched makes room again.
+    let mut raw = Raw::connected(address, "core0", Version::V5).await;
+    let message = raw.message().await;
+    raw.acknowledge(&message).await;
+    raw.expect_nothing().await;
+    broker.publish(qos_1("a", "small"));
+    assert_eq!(raw.text().await.1, "small");
+    assert_eq!(broker.statistics().dropped, 15);
 }

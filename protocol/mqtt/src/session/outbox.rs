@@ -96,6 +96,7 @@ pub struct Outbox {
     waiting: VecDeque<Entry>,
     waiting_bytes: usize,
     unacknowledged: VecDeque<(PacketId, Entry)>,
+    unacknowledged_bytes: usize,
     last_position: u64,
     /// QoS 1 messages up to this position were taken to be saved.
     saved: u64,
@@ -243,6 +244,7 @@ impl Outbox {
             let packet_id =
                 self.ids.allocate(|id| unacknowledged.iter().any(|(used, _)| *used == id))?;
             let to_send = packet(&entry.delivery, Some(packet_id), false, now);
+            self.unacknowledged_bytes += entry.weight();
             self.unacknowledged.push_back((packet_id, entry));
             self.sent += 1;
             return Some(to_send);
@@ -255,6 +257,7 @@ impl Outbox {
             return false;
         };
         if let Some((_, entry)) = self.unacknowledged.remove(at) {
+            self.unacknowledged_bytes -= entry.weight();
             self.settle(&entry);
         }
         if at < self.sent {
@@ -264,6 +267,11 @@ impl Outbox {
             self.unacknowledged = VecDeque::new();
         }
         true
+    }
+
+    /// Bytes of all topics and payloads that are held, waiting or unacknowledged.
+    pub fn held_bytes(&self) -> usize {
+        self.waiting_bytes + self.unacknowledged_bytes
     }
 
     /// Number of messages that wait to be sent for the first time.
