@@ -7,17 +7,23 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from harness.fleet import BUCKET, Fleet, recipe
 from harness.programs import (
     BIN,
     Cloud,
+    Core,
     Process,
     clean_environment,
     marram,
@@ -126,6 +132,53 @@ def test_signatures_are_judged_by_their_makers_time(place):
         group = fleet.iot.describe_thing_group(thingGroupName="late")
         made = group["thingGroupMetadata"]["creationDate"].timestamp()
         assert made > time.time() + 2.9 * 24 * 3600
+    finally:
+        cloud.stop()
+
+
+def status_of(cloud, given, method, path):
+    """The HTTP status of a call of the service `marram`, signed by botocore."""
+    keys = Credentials(given["accessKeyId"], given["secretAccessKey"], given["sessionToken"])
+    body = b'{"seconds": 60}' if method == "POST" else None
+    request = AWSRequest(method, cloud.ready["endpoint_url"] + path, data=body)
+    SigV4Auth(keys, "marram", cloud.ready["region"]).add_auth(request)
+    trust = ssl.create_default_context(cafile=cloud.ready["ca_file"])
+    sent = urllib.request.Request(request.url, body, dict(request.headers), method=method)
+    try:
+        with urllib.request.urlopen(sent, context=trust, timeout=10) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_devices_credentials_expire_by_the_virtual_time_and_do_not_move_it(place):
+    cloud = Cloud(place, ["--clock", "virtual"]).start()
+    try:
+        core = Core(cloud, place)
+        trust = ssl.create_default_context(cafile=cloud.ready["ca_file"])
+        trust.load_cert_chain(core.root / "thingCert.crt", core.root / "privKey.key")
+        alias = "GreengrassV2TokenExchangeRoleAlias"
+        url = f"https://{cloud.ready['credentials_endpoint']}/role-aliases/{alias}/credentials"
+        with urllib.request.urlopen(url, context=trust, timeout=10) as reply:
+            given = json.load(reply)["credentials"]
+        device = cloud.client(
+            "sts",
+            access_key=given["accessKeyId"],
+            secret_key=given["secretAccessKey"],
+            session_token=given["sessionToken"],
+        )
+        clock(cloud.ready_file, "advance", "59m")
+        assert ":assumed-role/" in device.get_caller_identity()["Arn"]
+        for method, path in (
+            ("POST", "/clock/advance"),
+            ("GET", "/clock"),
+            ("GET", "/deployments/any/explanation"),
+            ("POST", "/backup"),
+        ):
+            assert status_of(cloud, given, method, path) == 403, path
+        clock(cloud.ready_file, "advance", "2m")
+        with pytest.raises(ClientError, match="ExpiredToken"):
+            device.get_caller_identity()
     finally:
         cloud.stop()
 

@@ -169,12 +169,15 @@ def test_export_import_export_is_byte_identical_and_an_import_is_idempotent(
 
 
 def test_without_things_there_are_none(cloud, exported, place):
-    transfer("export", cloud, place / "groups")
+    transfer("export", cloud, f"{place}/groups/")
     found = contents(place / "groups")
     assert "thing-groups/child.json" in found
     assert not any(path.startswith(("things/", "deployments/thing/")) for path in found)
     done = transfer("export", cloud, place / "groups", check=False)
     assert done.returncode == 64 and "not an empty folder" in done.stderr
+    (place / "mine.part").mkdir()
+    done = transfer("export", cloud, place / "mine", check=False)
+    assert done.returncode == 64 and "mine.part" in done.stderr, "it may be somebody's"
 
 
 def test_what_is_there_with_other_content_is_left_and_told(cloud, exported, place):

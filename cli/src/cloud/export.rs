@@ -35,9 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let shown = dir.display();
         return Err(BadInput(format!("{shown}: is not an empty folder: name a new one")).into());
     }
-    // The folder has its name only once it is whole.
-    let part = PathBuf::from(format!("{}.part", dir.display()));
-    let _ = fs::remove_dir_all(&part);
+    let part = part_of(dir)?;
     let written = write(&cloud, &part, arguments.things);
     let (counts, left_out) = match written {
         Ok(written) => written,
@@ -62,6 +60,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         text
     })
+}
+
+/// Where it is written: the folder has its name only once it is whole.
+fn part_of(dir: &Path) -> Result<PathBuf> {
+    let shown = dir.display();
+    let Some(name) = dir.file_name() else {
+        return Err(BadInput(format!("{shown}: has no name of its own: name a new folder")).into());
+    };
+    let mut name = name.to_owned();
+    name.push(".part");
+    let part = dir.with_file_name(name);
+    if part.exists() {
+        let remedy = "remove it if no export is writing it";
+        return Err(BadInput(format!("{}: is in the way: {remedy}", part.display())).into());
+    }
+    Ok(part)
 }
 
 type Counts = Vec<(&'static str, usize)>;
