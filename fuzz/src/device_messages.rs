@@ -1,5 +1,6 @@
 //! What a device may tell the cloud over MQTT, a message a line as `topic payload`: jobs, shadows,
-//! statuses. `JOB` in a topic is the job of a deployment that waits for the device.
+//! statuses. `JOB` in a topic is the job of a deployment that waits for the device, `OWN` one that
+//! people made, with timers and retries.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,7 @@ const THING: &str = "core1";
 const GROUP: &str = "line1";
 const NOW_MS: i64 = 1_767_323_045_000;
 const MAX_MESSAGES: usize = 16;
+const OWN_JOB: &str = "own";
 
 thread_local! {
     static CLOUD: RefCell<Cloud> = RefCell::new(Cloud::start());
@@ -35,9 +37,12 @@ pub(crate) fn run(data: &[u8]) {
     CLOUD.with_borrow(|cloud| {
         cloud.runtime.block_on(async {
             let job = cloud.deploy().await;
+            cloud.make_own_job().await;
             for (topic, payload) in messages.iter().take(MAX_MESSAGES) {
-                cloud.take(&topic.replace("JOB", &job), payload.as_bytes()).await;
+                let topic = topic.replace("JOB", &job).replace("OWN", OWN_JOB);
+                cloud.take(&topic, payload.as_bytes()).await;
             }
+            cloud.delete_own_job().await;
         });
     });
 }
@@ -67,6 +72,27 @@ impl Cloud {
         let made = self.fleet.create_deployment(request).await.expect("a deployment");
         let made = serde_json::to_value(&made).expect("JSON");
         made["iotJobId"].as_str().expect("a job").to_owned()
+    }
+
+    async fn make_own_job(&self) {
+        let request = serde_json::from_value(json!({
+            "jobId": OWN_JOB, "document": "{}",
+            "targets": [self.fleet.account().thing(THING)],
+            "timeoutConfig": {"inProgressTimeoutInMinutes": 1},
+            "jobExecutionsRetryConfig": {
+                "criteriaList": [{"failureType": "FAILED", "numberOfRetries": 2}],
+            },
+        }));
+        self.fleet.create_job(request.expect("a request")).await.expect("a job");
+    }
+
+    /// Whatever the device did to it, it can be told, and it goes.
+    async fn delete_own_job(&self) {
+        let request = serde_json::from_value(json!({"jobId": OWN_JOB}));
+        self.fleet.describe_job(request.expect("a request")).await.expect("a whole job");
+        let request = serde_json::from_value(json!({"jobId": OWN_JOB, "force": true}));
+        self.fleet.delete_job(request.expect("a request")).await.expect("no job");
+        self.answers.take();
     }
 
     /// As the gateway's dispatch of reserved topics does.

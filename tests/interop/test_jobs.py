@@ -4,8 +4,8 @@ import json
 import queue
 
 import pytest
-from awscrt import mqtt
-from awsiot import iotjobs
+from awscrt import mqtt, mqtt_request_response
+from awsiot import V2ServiceException, iotjobs
 
 from harness import stores
 from harness.fleet import Fleet
@@ -187,6 +187,33 @@ def test_a22_a28_a_device_may_use_https_instead(cloud, fleet, data, device):
     assert "execution" not in data.describe_job_execution(thingName="jobber", jobId="$next")
     nobody = error_of(data, "get_pending_job_executions", thingName="nobody")
     assert nobody == ("ResourceNotFoundException", 404)
+
+
+def test_the_sdks_second_client_of_jobs_is_answered(cloud, fleet, device):
+    """It subscribes to both replies at once, and knows its own by the client token."""
+    drain(device)
+    create(cloud, fleet, "second", "thing/jobber")
+    options = mqtt_request_response.ClientOptions(
+        max_request_response_subscriptions=4,
+        max_streaming_subscriptions=2,
+        operation_timeout_in_seconds=TIMEOUT_S,
+    )
+    client = iotjobs.IotJobsClientV2(device.mqtt.connection, options)
+    thing = {"thing_name": "jobber"}
+    request = iotjobs.GetPendingJobExecutionsRequest(**thing)
+    pending = client.get_pending_job_executions(request).result(TIMEOUT_S)
+    assert [one.job_id for one in pending.queued_jobs] == ["second"]
+    request = iotjobs.StartNextPendingJobExecutionRequest(**thing, step_timeout_in_minutes=5)
+    started = client.start_next_pending_job_execution(request).result(TIMEOUT_S)
+    assert started.execution.job_document == DOCUMENT
+    about = {**thing, "job_id": "second"}
+    request = iotjobs.UpdateJobExecutionRequest(**about, status="SUCCEEDED", expected_version=1)
+    with pytest.raises(V2ServiceException) as raised:
+        client.update_job_execution(request).result(TIMEOUT_S)
+    assert raised.value.modeled_error.code == "VersionMismatch"
+    request = iotjobs.UpdateJobExecutionRequest(**about, status="SUCCEEDED", expected_version=2)
+    assert client.update_job_execution(request).result(TIMEOUT_S).timestamp is not None
+    until(lambda: executions(fleet, "second") == {"jobber": "SUCCEEDED"}, "the job is done")
 
 
 def test_cli_job_life(cloud, fleet, folder, device):

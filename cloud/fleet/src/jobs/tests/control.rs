@@ -203,6 +203,17 @@ async fn targets_are_added_to_a_continuous_job_only() {
     let described = t.fleet.describe_job(request(json!({"jobId": "c"}))).await.unwrap().job;
     assert_eq!(described.targets, [arn("thing/other"), arn("thinggroup/G")]);
     assert_eq!(described.comment.as_deref(), Some("more"));
+
+    let mut many = Vec::new();
+    for number in 0..99 {
+        t.add_thing(&format!("t{number}")).await;
+        many.push(arn(&format!("thing/t{number}")));
+    }
+    let asked = json!({"jobId": "c", "targets": many});
+    let error = t.fleet.associate_targets_with_job(request(asked)).await.unwrap_err();
+    assert_eq!((error.code, error.status), ("LimitExceededException", 410));
+    let described = t.fleet.describe_job(request(json!({"jobId": "c"}))).await.unwrap().job;
+    assert_eq!(described.targets.len(), 2, "none of them was added");
 }
 
 #[tokio::test]
