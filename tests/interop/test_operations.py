@@ -305,6 +305,11 @@ def test_retained_messages_outlive_a_killed_cloud(cloud, data, device):
     data.publish(topic="kept/gone", payload=b"x", retain=True)
     data.publish(topic="kept/gone", payload=b"", retain=True)
     publish_retained(publisher, "kept/mqtt", b"from mqtt")
+    properties = [{"line": "7"}, {"line": "8"}]
+    expiry = {"messageExpiry": 3600, "contentType": "text/plain"}
+    data.publish(
+        topic="kept/mqtt5", payload=b"x", retain=True, userProperties=properties, **expiry
+    )
     publisher.stop()
     cloud.kill()
     cloud.start()
@@ -312,7 +317,9 @@ def test_retained_messages_outlive_a_killed_cloud(cloud, data, device):
     assert (got["payload"], got["qos"]) == (b"from http", 1)
     topics = data.list_retained_messages()["retainedTopics"]
     sizes = {row["topic"]: row["payloadSize"] for row in topics}
-    assert sizes == {"kept/http": 9, "kept/mqtt": 9}
+    assert sizes == {"kept/http": 9, "kept/mqtt": 9, "kept/mqtt5": 1}
+    got = data.get_retained_message(topic="kept/mqtt5")
+    assert json.loads(got["userProperties"]) == properties
     gone = error(data.get_retained_message, topic="kept/gone")
     assert gone[:2] == ("ResourceNotFoundException", 404)
     subscriber = Mqtt5(device)

@@ -16,7 +16,7 @@ def template(uri):
     return uri.split("?")[0].rstrip("/") or "/"
 
 
-@pytest.mark.parametrize("service", ["greengrassv2", "iot", "iot-jobs-data"])
+@pytest.mark.parametrize("service", ["greengrassv2", "iot", "iot-data", "iot-jobs-data"])
 def test_every_route_is_the_models(service):
     model = botocore.session.get_session().get_service_model(service)
     routes = our_routes()[service]

@@ -1,7 +1,7 @@
 //! Our route tables as JSON, for the interop test that holds them against botocore's models.
 
 use marram_aws::route::Route;
-use marram_aws::{greengrassv2, iot, iot_jobs_data};
+use marram_aws::{greengrassv2, iot, iot_data, iot_jobs_data};
 use serde_json::{Value, json};
 
 /// Service → its routes with everything that the model states too.
@@ -9,6 +9,7 @@ pub(crate) fn tables() -> Value {
     json!({
         "greengrassv2": table(greengrassv2::ROUTES),
         "iot": table(iot::ROUTES),
+        "iot-data": table(iot_data::ROUTES),
         "iot-jobs-data": table(iot_jobs_data::ROUTES),
     })
 }

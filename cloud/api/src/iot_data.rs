@@ -4,13 +4,16 @@
 //! Shadows are the fleet's, so a change here is told to devices over MQTT exactly as if one of
 //! them had made it.
 
+mod properties;
+
 use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
-use marram_aws::route::{BindError, Kind, Route, find};
+use marram_aws::iot_data::{Operation, ROUTES};
+use marram_aws::route::{BindError, find};
 use marram_fleet::{Origin, shadow_error};
 use marram_model::shadow_topics::{ShadowTopic, ShadowVerb};
 use serde_json::{Map, Value};
@@ -18,6 +21,8 @@ use serde_json::{Map, Value};
 use crate::api::Services;
 use crate::bind::unknown_operation;
 use crate::envelope::Answer;
+
+pub use properties::MessageProperties;
 
 /// AWS IoT's bound on an MQTT payload in bytes.
 const MAX_PAYLOAD: usize = 128 * 1024;
@@ -35,6 +40,8 @@ pub struct Publication {
     pub at_least_once: bool,
     /// Whether the broker keeps it for later subscribers.
     pub retain: bool,
+    /// What MQTT 5 says of it besides.
+    pub properties: MessageProperties,
 }
 
 /// What the broker is asked, under way.
@@ -59,63 +66,6 @@ pub trait Topics: Send + Sync + fmt::Debug {
     ) -> Looking<'t, Value>;
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Operation {
-    DeleteThingShadow,
-    GetConnection,
-    GetRetainedMessage,
-    GetThingShadow,
-    ListNamedShadowsForThing,
-    ListRetainedMessages,
-    Publish,
-    UpdateThingShadow,
-}
-
-const SHADOW: &str = "/things/{thingName}/shadow";
-type Query = &'static [(&'static str, &'static str, Kind)];
-
-const NAME: Query = &[("name", "shadowName", Kind::Text)];
-
-const fn route(
-    operation: Operation,
-    method: &'static str,
-    template: &'static str,
-    query: Query,
-) -> Route<Operation> {
-    Route { operation, method, template, query, headers: &[], status: 200 }
-}
-
-const ROUTES: &[Route<Operation>] = &[
-    route(Operation::DeleteThingShadow, "DELETE", SHADOW, NAME),
-    route(Operation::GetThingShadow, "GET", SHADOW, NAME),
-    route(Operation::UpdateThingShadow, "POST", SHADOW, NAME),
-    route(
-        Operation::ListNamedShadowsForThing,
-        "GET",
-        "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
-        &[("nextToken", "nextToken", Kind::Text), ("pageSize", "pageSize", Kind::Int)],
-    ),
-    route(
-        Operation::Publish,
-        "POST",
-        "/topics/{topic}",
-        &[("qos", "qos", Kind::Int), ("retain", "retain", Kind::Bool)],
-    ),
-    route(Operation::GetRetainedMessage, "GET", "/retainedMessage/{topic}", &[]),
-    route(
-        Operation::ListRetainedMessages,
-        "GET",
-        "/retainedMessage",
-        &[("nextToken", "nextToken", Kind::Text), ("maxResults", "maxResults", Kind::Int)],
-    ),
-    route(
-        Operation::GetConnection,
-        "GET",
-        "/connections/{clientId}",
-        &[("includeSocketInformation", "includeSocketInformation", Kind::Bool)],
-    ),
-];
-
 /// Answers one call; the body is the payload itself.
 pub(crate) async fn answer(
     services: &Services,
@@ -126,7 +76,8 @@ pub(crate) async fn answer(
         return Err(unknown_operation(parts));
     };
     let query = parts.uri.query().unwrap_or_default();
-    let members = route.bind(labels, query, |_| None, Map::new()).map_err(|e| unbound(&e))?;
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let members = route.bind(labels, query, header, Map::new()).map_err(|e| unbound(&e))?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
     let fleet = &services.fleet;
     let thing = text("thingName").unwrap_or_default();
@@ -189,7 +140,8 @@ async fn publish(
     } else {
         let retain = members.get("retain").and_then(Value::as_bool).unwrap_or(false);
         let topic = topic.to_owned();
-        services.topics.publish(Publication { topic, payload, at_least_once, retain });
+        let properties = MessageProperties::read(members, &payload)?;
+        services.topics.publish(Publication { topic, payload, at_least_once, retain, properties });
         if retain || at_least_once {
             services.topics.kept().await?;
         }

@@ -27,4 +27,4 @@ mod sts;
 
 pub use api::{Api, Parts};
 pub use backup::{BackingUp, Backups};
-pub use iot_data::{Looking, Publication, Topics};
+pub use iot_data::{Looking, MessageProperties, Publication, Topics};

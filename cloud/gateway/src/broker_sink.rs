@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use marram_aws::ApiError;
-use marram_broker::{Broker, Publish, QoS};
+use marram_broker::{Broker, Publish, PublishProperties, QoS};
 use marram_fleet::MessageSink;
 use marram_os::clock::SharedClock;
 use marram_store::Store;
@@ -37,12 +37,23 @@ impl DeviceTopics {
 
     /// Publishes to all subscribers that may receive it, with QoS 1 if `at_least_once`.
     pub fn publish(&self, topic: &str, payload: Bytes, at_least_once: bool, retain: bool) {
-        let qos = if at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        self.broker.publish(Publish { retain, ..Publish::new(topic, payload).with_qos(qos) });
+        self.publish_with(topic, payload, at_least_once, retain, PublishProperties::default());
     }
-}
 
-impl DeviceTopics {
+    /// The same, with what MQTT 5 says of the message besides.
+    pub fn publish_with(
+        &self,
+        topic: &str,
+        payload: Bytes,
+        at_least_once: bool,
+        retain: bool,
+        properties: PublishProperties,
+    ) {
+        let qos = if at_least_once { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let publish = Publish::new(topic, payload).with_qos(qos);
+        self.broker.publish(Publish { retain, properties, ..publish });
+    }
+
     /// Waits until what was published so far is kept, where it is retained or queued.
     ///
     /// # Errors

@@ -23,3 +23,4 @@ mod websocket;
 
 pub use broker_sink::DeviceTopics;
 pub use gateway::{Gateway, Listeners, Parts, StartGateway};
+pub use marram_broker::PublishProperties;

@@ -7,6 +7,7 @@ pub mod epoch;
 pub mod error;
 pub mod greengrassv2;
 pub mod iot;
+pub mod iot_data;
 pub mod iot_jobs_data;
 pub mod query;
 pub mod route;

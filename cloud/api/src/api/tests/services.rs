@@ -1,4 +1,5 @@
 use super::*;
+use crate::MessageProperties;
 
 #[tokio::test]
 async fn a21_iot_calls_are_answered_in_their_envelope() {
@@ -146,7 +147,15 @@ async fn a27_shadows_over_http() {
 #[tokio::test]
 async fn messages_are_published_with_their_quality() {
     let cloud = Fixture::new().await;
-    cloud.call("iotdata", "POST", "/topics/a%2Fb%20c?qos=1&retain=true", b"hi").await.ok();
+    cloud
+        .call(
+            "iotdata",
+            "POST",
+            "/topics/a%2Fb%20c?contentType=text%2Fplain&qos=1&retain=true",
+            b"hi",
+        )
+        .await
+        .ok();
     cloud.call("iotdata", "POST", "/topics/a", b"").await.ok();
     let published = std::mem::take(&mut *cloud.published.0.lock().unwrap());
     assert_eq!(
@@ -156,13 +165,18 @@ async fn messages_are_published_with_their_quality() {
                 topic: "a/b c".to_owned(),
                 payload: "hi".into(),
                 at_least_once: true,
-                retain: true
+                retain: true,
+                properties: MessageProperties {
+                    content_type: Some("text/plain".to_owned()),
+                    ..MessageProperties::default()
+                },
             },
             Publication {
                 topic: "a".to_owned(),
                 payload: "".into(),
                 at_least_once: false,
-                retain: false
+                retain: false,
+                properties: MessageProperties::default(),
             },
         ]
     );
@@ -171,6 +185,7 @@ async fn messages_are_published_with_their_quality() {
         "/topics/a?qos=2",
         "/topics/%24aws%2Fthings%2FT%2Fjobs%2Fget",
         "/topics/a?retain=perhaps",
+        "/topics/a?messageExpiry=-1",
     ] {
         let answer = cloud.call("iotdata", "POST", target, b"hi").await;
         answer.refused(400, "InvalidRequestException");

@@ -90,6 +90,29 @@ async fn d20_a_device_is_told_its_groups() {
 }
 
 #[tokio::test]
+async fn d33_a_core_device_says_where_its_client_devices_reach_it() {
+    let plane = Plane::start().await;
+    let device = plane.trusted().await;
+    let path = "/greengrass/things/core1/connectivityInfo";
+    let (status, body, _) = plane.call(Some(&device), "GET", path, "").await;
+    assert_eq!((status, &body["ConnectivityInfo"]), (200, &json!([])));
+    let address = json!({
+        "Id": "192.168.1.10", "HostAddress": "192.168.1.10", "PortNumber": 8883, "Metadata": "",
+    });
+    let update = json!({"ConnectivityInfo": [address]}).to_string();
+    let (status, body, _) = plane.call(Some(&device), "PUT", path, &update).await;
+    assert_eq!(status, 200);
+    let version = body["Version"].as_str().unwrap();
+    let shadow = "/things/core1-gci/shadow";
+    let (_, document, _) = plane.call(Some(&device), "GET", shadow, "").await;
+    assert_eq!(document["state"]["desired"]["version"], version);
+    let (_, body, _) = plane.call(Some(&device), "GET", path, "").await;
+    assert_eq!(body["ConnectivityInfo"], json!([address]));
+    let (status, ..) = plane.call(Some(&device), "PUT", path, "[]").await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
 async fn d21_credentials_are_for_active_certificates_with_a_policy() {
     let plane = Plane::start().await;
     let device = plane.trusted().await;
