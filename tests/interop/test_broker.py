@@ -1,6 +1,9 @@
 """The broker as clients other than the Device SDK see it: Paho for MQTT 3.1.1 and 5, and WebSocket."""
 
+import os
 import random
+import resource
+import socket
 import threading
 import time
 
@@ -12,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from harness.mqtt import Identity, statement
+from harness.mqtt import Identity, Mqtt5, statement
 from harness.waiting import until
 
 NOT_AUTHORIZED = 0x87
@@ -311,6 +314,31 @@ class OverWebSocket:
 
     def until(self, event):
         until(lambda: event in self.events, f"the WebSocket is {event}", 15)
+
+
+def test_ten_thousand_connections_that_never_finish_tls_keep_no_device_out(cloud, device):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    open_files = lambda: len(os.listdir(f"/proc/{cloud.process.child.pid}/fd"))  # noqa: E731
+    before = open_files()
+    silent = []
+    try:
+        for _ in range(min(10_000, hard - 200)):
+            silent.append(socket.create_connection(device.endpoint(), timeout=15))
+        # Paho uses select(), which knows no descriptor above 1023.
+        client = Mqtt5(device, client_id="paho-in-a-crowd")
+        client.until("connected")
+        client.subscribe("paho/crowd")
+        assert client.publish("paho/crowd", b"through") == 0
+        client.until_message("paho/crowd")
+        client.stop()
+        # The first ones had to go for the later ones.
+        assert silent[0].recv(1) == b""
+        assert open_files() - before < 1000
+    finally:
+        for connection in silent:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_websocket_with_sigv4_speaks_mqtt(cloud, device):
