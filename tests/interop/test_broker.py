@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from harness.mqtt import Identity, Mqtt5, statement
+from harness.programs import Cloud
 from harness.waiting import until
 
 NOT_AUTHORIZED = 0x87
@@ -339,6 +340,21 @@ def test_ten_thousand_connections_that_never_finish_tls_keep_no_device_out(cloud
         for connection in silent:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_cloud_opens_as_many_connections_as_the_system_grants(folder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    small = folder / "small"
+    small.mkdir()
+    cloud = Cloud(small)
+    try:
+        cloud.start()
+        limit, _ = resource.prlimit(cloud.process.child.pid, resource.RLIMIT_NOFILE)
+        assert limit == min(hard, 250_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        cloud.stop()
 
 
 def test_websocket_with_sigv4_speaks_mqtt(cloud, device):

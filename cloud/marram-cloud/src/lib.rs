@@ -31,6 +31,10 @@ pub use store::{ChooseStore, StoreUrl, choose as choose_store};
 use failure::Failure;
 use marram_telemetry::Target;
 
+/// Enough for the connections of both device ports and for what the store and blobs need besides;
+/// service managers start programs with 1,024.
+const DESCRIPTORS: u64 = 250_000;
+
 /// Runs the cloud until SIGTERM or SIGINT.
 pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -46,6 +50,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let stop = tokio::spawn(marram_os::signal::termination());
     marram_telemetry::init(&arguments.log_level, Target::Stderr)?;
+    marram_os::process::allow_descriptors(DESCRIPTORS).map_err(Failure::Runtime)?;
     // Held to the end: the folder goes after all that is in it was closed.
     let (settings, _ephemeral) = arguments.settings()?;
     let cloud = Cloud::start(settings).await?;
