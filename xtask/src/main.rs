@@ -13,6 +13,7 @@ mod postgres;
 mod programs;
 mod routes;
 mod run;
+mod sim;
 mod size;
 mod soak;
 mod test;
@@ -49,6 +50,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Measure beside a peer in the same run, and beside the promises of SPECIFICATION.md
     Bench(bench::Arguments),
+    /// Deployments under power cuts, full disks, lost networks and hanging scripts, by seeds
+    Sim(sim::Arguments),
     /// Ordinary life for long: fails if the server's memory, descriptors or threads grow by it
     Soak(soak::Arguments),
     /// Executable sizes, idle memory and start times, measured now
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Postgres { program } => postgres::run(&program),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Size { json } => size::run(json.as_deref()),
     };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::postgres::{self, Server};
-use crate::{interop, layers, run};
+use crate::{interop, layers, run, sim};
 
 /// A part of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,6 +61,8 @@ pub(crate) fn run(only: Option<Part>) -> Result<bool> {
         let server = database_server(&mut tally);
         if wanted(Part::Rust) {
             tally.add(rust_tests(server.as_ref())?);
+            heading("simulation");
+            tally.add(Tally::of(sim::run_for_test()?));
         }
         if wanted(Part::Interop) {
             tally.add(interop::run(server.as_ref())?);

@@ -1,10 +1,11 @@
 //! Files that survive a power cut: written beside their place, synced, and renamed into it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::storage::{Disk, OsDisk};
 
 /// Why a file or folder could not be made durable.
 #[derive(Debug, thiserror::Error)]
@@ -32,31 +33,60 @@ impl WriteFile {
 /// `mode` is the file's permission bits, for example `0o600`; the umask does not apply. The folder
 /// must exist.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteFile> {
+    write_atomically_on(&OsDisk, path, bytes, mode)
+}
+
+/// As [`write_atomically`], on this disk.
+pub fn write_atomically_on(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<(), WriteFile> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, bytes, mode)
-        .and_then(|()| std::fs::rename(&temporary, path).map_err(WriteFile::at("replace", path)));
+    let written = write_new(disk, &temporary, bytes, mode)
+        .and_then(|()| disk.rename(&temporary, path).map_err(WriteFile::at("replace", path)));
     if let Err(error) = written {
         // The half-written file is worthless and its name is never used again.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = disk.remove(&temporary);
         return Err(error);
     }
-    sync_dir(parent(path))
+    sync_dir_on(disk, parent(path))
 }
 
 /// Makes what was created, renamed or removed in `folder` survive a power cut.
 pub fn sync_dir(folder: &Path) -> Result<(), WriteFile> {
-    File::open(folder).and_then(|dir| dir.sync_all()).map_err(WriteFile::at("sync folder", folder))
+    sync_dir_on(&OsDisk, folder)
+}
+
+/// As [`sync_dir`], on this disk.
+pub fn sync_dir_on(disk: &dyn Disk, folder: &Path) -> Result<(), WriteFile> {
+    disk.sync_folder(folder).map_err(WriteFile::at("sync folder", folder))
 }
 
 /// Creates `folder` and its missing parents and gives `folder` itself the permission bits `mode`,
 /// also when it existed. Missing parents get `mode` as far as the umask allows.
 pub fn create_dir_all_mode(folder: &Path, mode: u32) -> Result<(), WriteFile> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(folder)
-        .map_err(WriteFile::at("create folder", folder))?;
-    set_mode(folder, mode)
+    create_folder_on(&OsDisk, folder, mode)
+}
+
+/// As [`create_dir_all_mode`], on this disk.
+pub fn create_folder_on(disk: &dyn Disk, folder: &Path, mode: u32) -> Result<(), WriteFile> {
+    disk.create_folder(folder, mode).map_err(WriteFile::at("create folder", folder))
+}
+
+/// As [`create_folder_on`]; folders that were missing survive a power cut when this returns.
+pub fn create_folder_durably_on(
+    disk: &dyn Disk,
+    folder: &Path,
+    mode: u32,
+) -> Result<(), WriteFile> {
+    let mut missing: Vec<&Path> = folder.ancestors().take_while(|f| !disk.exists(f)).collect();
+    create_folder_on(disk, folder, mode)?;
+    while let Some(created) = missing.pop() {
+        sync_dir_on(disk, parent(created))?;
+    }
+    Ok(())
 }
 
 /// Gives `path` exactly the permission bits `mode`.
@@ -72,16 +102,10 @@ pub fn set_owner(path: &Path, uid: u32, gid: u32) -> Result<(), WriteFile> {
         .map_err(WriteFile::at("set owner of", path))
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteFile> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(WriteFile::at("create", path))?;
-    set_mode(path, mode)?;
+fn write_new(disk: &dyn Disk, path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteFile> {
+    let mut file = disk.create_new(path, mode).map_err(WriteFile::at("create", path))?;
     file.write_all(bytes).map_err(WriteFile::at("write", path))?;
-    file.sync_all().map_err(WriteFile::at("sync", path))
+    file.sync().map_err(WriteFile::at("sync", path))
 }
 
 fn temporary_beside(path: &Path) -> PathBuf {

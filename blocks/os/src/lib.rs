@@ -13,4 +13,5 @@ pub mod notify;
 pub mod ownership;
 pub mod process;
 pub mod signal;
+pub mod storage;
 pub mod user;

@@ -2,13 +2,13 @@
 
 mod recover;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use marram_os::file::{self, WriteFile};
+use marram_os::storage::{Disk, DiskFile, DiskLock, OsDisk, SharedDisk};
 use tracing::warn;
 
 use crate::health::Health;
@@ -28,13 +28,16 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// An open journal. One process at a time may hold it.
 #[derive(Debug)]
 pub struct Journal {
+    disk: SharedDisk,
     folder: PathBuf,
     generation: u64,
-    log: BufWriter<File>,
+    log: Log,
     log_bytes: u64,
     health: Health,
-    _lock: File,
+    _lock: DiskLock,
 }
+
+type Log = BufWriter<Box<dyn DiskFile>>;
 
 /// What a journal held when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,30 +128,37 @@ impl Journal {
     /// Opens the journal in `folder`, which is created with mode 0700 where it is missing, and
     /// returns what it held. A torn or damaged tail is cut off.
     pub fn open(folder: &Path) -> Result<(Self, Recovered), OpenJournal> {
-        if !folder.is_dir() {
-            file::create_dir_all_mode(folder, 0o700).map_err(OpenJournal::Prepare)?;
+        Self::open_on(OsDisk::shared(), folder)
+    }
+
+    /// As [`Self::open`], on this disk.
+    pub fn open_on(disk: SharedDisk, folder: &Path) -> Result<(Self, Recovered), OpenJournal> {
+        if !disk.exists(folder) {
+            file::create_folder_durably_on(&*disk, folder, 0o700).map_err(OpenJournal::Prepare)?;
         }
-        let lock = take_lock(folder)?;
-        let found = recover::read(folder)?;
+        let lock = take_lock(&*disk, folder)?;
+        let found = recover::read(&*disk, folder)?;
         let path = log_path(folder, found.generation);
         if found.dropped_bytes > 0 {
             let bytes = found.dropped_bytes;
             warn!(log = %path.display(), bytes, "cut off the log's unfinished tail");
-            keep_damaged(folder, &path);
+            keep_damaged(&*disk, folder, &path);
         }
         for damage in &found.damage {
-            keep_damaged(folder, &damage.path);
+            keep_damaged(&*disk, folder, &damage.path);
         }
-        let log =
-            open_log(&path, found.valid_bytes).map_err(|source| failed("open", &path, source))?;
-        remove_older_logs(folder, found.generation);
-        file::sync_dir(folder).map_err(OpenJournal::Prepare)?;
+        let log = open_log(&*disk, &path, found.valid_bytes)
+            .map_err(|source| failed("open", &path, source))?;
+        remove_older_logs(&*disk, folder, found.generation);
+        file::sync_dir_on(&*disk, folder).map_err(OpenJournal::Prepare)?;
+        let health = Health::of(folder);
         let journal = Self {
+            disk,
             folder: folder.to_path_buf(),
             generation: found.generation,
             log,
             log_bytes: found.valid_bytes,
-            health: Health::of(folder),
+            health,
             _lock: lock,
         };
         Ok((journal, Recovered::from(found)))
@@ -158,9 +168,11 @@ impl Journal {
     /// off. Without a journal there is nothing.
     pub fn look(folder: &Path) -> Result<Recovered, OpenJournal> {
         loop {
-            let found = recover::read(folder)?;
+            let found = recover::read(&OsDisk, folder)?;
             // Its owner may replace the log by a snapshot while it is read.
-            if found.damage.is_empty() || recover::read(folder)?.generation == found.generation {
+            if found.damage.is_empty()
+                || recover::read(&OsDisk, folder)?.generation == found.generation
+            {
                 return Ok(Recovered::from(found));
             }
         }
@@ -179,7 +191,7 @@ impl Journal {
     /// Makes all appended records durable: when this returns, no power cut loses them.
     pub fn sync(&mut self) -> Result<(), WriteJournal> {
         self.health.check()?;
-        let synced = self.log.flush().and_then(|()| self.log.get_ref().sync_data());
+        let synced = self.log.flush().and_then(|()| self.log.get_ref().sync());
         self.health.settle("sync", synced)
     }
 
@@ -190,9 +202,11 @@ impl Journal {
         self.sync()?;
         let current = snapshot_path(&self.folder);
         if self.generation > 0 {
-            let bytes = std::fs::read(&current)
+            let bytes = self
+                .disk
+                .read(&current)
                 .map_err(|source| self.health.error("read the snapshot of", source))?;
-            file::write_atomically(&old_snapshot_path(&self.folder), &bytes, MODE)
+            file::write_atomically_on(&*self.disk, &old_snapshot_path(&self.folder), &bytes, MODE)
                 .map_err(WriteJournal::Snapshot)?;
         }
         self.replace(state)
@@ -205,7 +219,7 @@ impl Journal {
         let old_log = log_path(&self.folder, self.generation);
         self.replace(state)?;
         for path in [old_snapshot_path(&self.folder), old_log] {
-            remove(&path);
+            remove(&*self.disk, &path);
         }
         Ok(())
     }
@@ -216,8 +230,10 @@ impl Journal {
             encode_snapshot(next, state).ok_or(WriteJournal::TooLong { bytes: state.len() })?;
         // The new log first: once the snapshot is in place every append must go there.
         let path = log_path(&self.folder, next);
-        let log = open_log(&path, 0).map_err(|source| self.health.error("create", source))?;
-        if let Err(error) = file::write_atomically(&snapshot_path(&self.folder), &bytes, MODE) {
+        let log = open_log(&*self.disk, &path, 0)
+            .map_err(|source| self.health.error("create", source))?;
+        let current = snapshot_path(&self.folder);
+        if let Err(error) = file::write_atomically_on(&*self.disk, &current, &bytes, MODE) {
             // Whether the rename took place is unknown: appending to either log may be wrong.
             self.health.is_lost();
             return Err(WriteJournal::Snapshot(error));
@@ -227,7 +243,7 @@ impl Journal {
         drop(old.into_parts());
         self.generation = next;
         self.log_bytes = 0;
-        remove_older_logs(&self.folder, next);
+        remove_older_logs(&*self.disk, &self.folder, next);
         Ok(())
     }
 
@@ -254,18 +270,11 @@ pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> Op
     OpenJournal::Io { action, path: path.to_path_buf(), source }
 }
 
-pub(crate) fn take_lock(folder: &Path) -> Result<File, OpenJournal> {
+pub(crate) fn take_lock(disk: &dyn Disk, folder: &Path) -> Result<DiskLock, OpenJournal> {
     let path = folder.join("lock");
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .open(&path)
-        .map_err(|source| failed("open", &path, source))?;
     for _ in 0..LOCK_ATTEMPTS {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
+        match disk.lock(&path, MODE) {
+            Ok(lock) => return Ok(lock),
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
             Err(TryLockError::Error(source)) => return Err(failed("lock", &path, source)),
         }
@@ -274,32 +283,31 @@ pub(crate) fn take_lock(folder: &Path) -> Result<File, OpenJournal> {
 }
 
 /// Opens a log for appending after its first `valid` bytes and cuts off what follows them.
-fn open_log(path: &Path, valid: u64) -> io::Result<BufWriter<File>> {
-    let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
-    if file.metadata()?.len() != valid {
-        file.set_len(valid)?;
-        file.sync_all()?;
+fn open_log(disk: &dyn Disk, path: &Path, valid: u64) -> io::Result<Log> {
+    let file = disk.open_append(path, MODE)?;
+    if file.length()? != valid {
+        file.truncate(valid)?;
+        file.sync()?;
     }
     Ok(BufWriter::new(file))
 }
 
 /// The log of this generation is written on, and the one before may be needed to make the snapshot
 /// between them again. Others were replaced, or never came into force.
-fn remove_older_logs(folder: &Path, generation: u64) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let is_old = recover::generation_of(&name.to_string_lossy())
+fn remove_older_logs(disk: &dyn Disk, folder: &Path, generation: u64) {
+    let Ok(entries) = disk.list(folder) else { return };
+    for (name, _) in entries {
+        let is_old = recover::generation_of(&name)
             .is_some_and(|other| other != generation && other + 1 != generation);
         if is_old {
-            remove(&entry.path());
+            remove(disk, &folder.join(name));
         }
     }
 }
 
 /// A file that stays does no harm: it is replaced, or never read.
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
+fn remove(disk: &dyn Disk, path: &Path) {
+    if let Err(error) = disk.remove(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         warn!(path = %path.display(), %error, "a file of the journal could not be removed");
@@ -308,12 +316,12 @@ fn remove(path: &Path) {
 
 /// Copies a file that is about to be cut or replaced into the folder `damaged`, so that somebody
 /// may look at it. One copy for each name: what is kept stays small.
-fn keep_damaged(folder: &Path, path: &Path) {
+fn keep_damaged(disk: &dyn Disk, folder: &Path, path: &Path) {
     let Some(name) = path.file_name() else { return };
     let kept = folder.join(Journal::DAMAGED);
-    let copied = std::fs::read(path).map(|bytes| {
-        file::create_dir_all_mode(&kept, 0o700)
-            .and_then(|()| file::write_atomically(&kept.join(name), &bytes, MODE))
+    let copied = disk.read(path).map(|bytes| {
+        file::create_folder_on(disk, &kept, 0o700)
+            .and_then(|()| file::write_atomically_on(disk, &kept.join(name), &bytes, MODE))
     });
     match copied {
         Ok(Ok(())) => warn!(copy = %kept.join(name).display(), "kept a copy of a damaged file"),

@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use marram_os::file;
+use marram_os::storage::{DiskLock, OsDisk};
 use tracing::warn;
 
 use crate::health::Health;
@@ -37,7 +38,7 @@ pub struct Queue {
     writer: BufWriter<File>,
     written: u64,
     health: Health,
-    _lock: File,
+    _lock: DiskLock,
 }
 
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Queue {
         if !folder.is_dir() {
             file::create_dir_all_mode(folder, 0o700).map_err(OpenJournal::Prepare)?;
         }
-        let lock = take_lock(folder)?;
+        let lock = take_lock(&OsDisk, folder)?;
         let mut items = BTreeMap::new();
         let mut places = BTreeMap::new();
         let numbers = segment_numbers(folder)?;

@@ -34,7 +34,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marram_os::clock::SharedClock;
-use marram_os::file::create_dir_all_mode;
+use marram_os::file::create_folder_durably_on;
+use marram_os::storage::{OsDisk, SharedDisk};
 use marram_telemetry::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -76,6 +77,7 @@ struct Shared {
     /// `None` for a store that is only looked at.
     committer: Option<Committer>,
     clock: SharedClock,
+    disk: SharedDisk,
     effective_path: PathBuf,
 }
 
@@ -118,17 +120,27 @@ impl ConfigStore {
         init: Option<InitialConfig>,
         clock: SharedClock,
     ) -> Result<Self, OpenConfig> {
+        Self::open_on(OsDisk::shared(), paths, init, clock)
+    }
+
+    /// As [`Self::open`], with the journal on this disk.
+    pub fn open_on(
+        disk: SharedDisk,
+        paths: &NucleusPaths,
+        init: Option<InitialConfig>,
+        clock: SharedClock,
+    ) -> Result<Self, OpenConfig> {
         let folder = paths.config();
-        create_dir_all_mode(&folder, 0o700)
+        create_folder_durably_on(&*disk, &folder, 0o700)
             .map_err(|source| OpenConfig::Folder { path: folder.clone(), source })?;
         let path = folder.join(JOURNAL);
-        let (journal, recovered) = ConfigJournal::open(path.clone())?;
+        let (journal, recovered) = ConfigJournal::open(Arc::clone(&disk), path.clone())?;
         // A kill within the first write of all leaves as little, but before there was this file.
-        let has_run = folder.join(EFFECTIVE_CONFIG).exists();
+        let has_run = disk.exists(&folder.join(EFFECTIVE_CONFIG));
         if recovered.is_first_start && recovered.is_cut && has_run {
             return Err(OpenConfig::Lost { path });
         }
-        let store = Self::of(paths, recovered.root, Some(journal), clock);
+        let store = Self::of(paths, recovered.root, Some(journal), disk, clock);
         let first = match recovered.is_first_start {
             true => initial::read_if_present(&paths.config_yaml())?,
             false => None,
@@ -160,19 +172,25 @@ impl ConfigStore {
                 .map_err(OpenConfig::Keep)?;
             root = transaction.into_root();
         }
-        Ok(Self::of(paths, root, None, clock))
+        Ok(Self::of(paths, root, None, OsDisk::shared(), clock))
     }
 
     fn of(
         paths: &NucleusPaths,
         root: Arc<Node>,
         journal: Option<ConfigJournal>,
+        disk: SharedDisk,
         clock: SharedClock,
     ) -> Self {
         let committer = journal.map(|journal| Committer::new(root.clone(), journal));
         let published = Published::new(root);
         let effective_path = paths.config().join(EFFECTIVE_CONFIG);
-        Self { shared: Arc::new(Shared { published, committer, clock, effective_path }) }
+        Self { shared: Arc::new(Shared { published, committer, clock, disk, effective_path }) }
+    }
+
+    /// The disk that the journal is on.
+    pub(crate) fn disk(&self) -> &SharedDisk {
+        &self.shared.disk
     }
 
     fn root(&self) -> Arc<Node> {

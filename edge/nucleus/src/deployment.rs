@@ -12,12 +12,14 @@ pub mod groups;
 pub(crate) mod local;
 pub(crate) mod local_status;
 pub mod machine;
-mod membership;
+pub(crate) mod membership;
 mod patience;
 pub(crate) mod queue;
 pub mod request;
 pub mod state;
 pub(crate) mod steps;
 
+pub use delivery::StatusSink;
 pub use engine::Deployments;
+pub use membership::{FleetData, MembershipSource};
 pub use request::{Request, Source};

@@ -16,6 +16,7 @@ mod nucleus;
 pub mod packages;
 pub mod paths;
 pub mod resolve;
+pub mod simulation;
 pub mod supervisor;
 
 pub use nucleus::{NUCLEUS_VERSION, Nucleus, NucleusSettings, Program, Restart, StartNucleus};

@@ -9,6 +9,7 @@ mod inventory;
 mod program;
 mod reports;
 mod restart;
+mod simulated;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -44,6 +45,7 @@ use cloud_side::{CloudSide, Device};
 pub use program::{NUCLEUS_VERSION, Program};
 pub use restart::Restart;
 pub(crate) use restart::RestartSwitch;
+pub use simulated::{SimulatedDevice, SimulatedParts};
 
 /// Components may take this long to stop; with what comes after, the device is down within 10 s.
 const STOP_COMPONENTS: Duration = Duration::from_secs(7);
@@ -175,6 +177,7 @@ impl Nucleus {
             tokens: tokens.clone(),
             operations: operations.clone(),
             clock: Arc::clone(&clock),
+            scripts: None,
         })
         .await?;
         let natives: Natives = settings.natives.into_iter().map(|n| (n.name(), n)).collect();

@@ -18,6 +18,7 @@ mod requests;
 mod resources;
 mod run_as;
 mod runner;
+mod scripts;
 mod settings;
 mod skip_if;
 mod spec;
@@ -36,6 +37,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 
 pub use resources::{PauseComponent, ResumeComponent};
+pub use scripts::{Played, ScriptCall, Scripts};
 pub use spec::{ServiceKind, ServiceSet, ServiceSpec};
 
 use self::core::Core;
@@ -69,6 +71,8 @@ pub struct SupervisorSettings {
     pub operations: Operations,
     /// For the logs.
     pub clock: SharedClock,
+    /// Who runs the components' scripts; `None` for the operating system.
+    pub scripts: Option<Arc<dyn Scripts>>,
 }
 
 /// Why the supervisor could not start.
@@ -108,8 +112,16 @@ impl Supervisor {
     /// Ends what an earlier nucleus on the same root folder left behind, and starts without any
     /// component.
     pub async fn start(settings: SupervisorSettings) -> Result<Self, StartSupervisor> {
-        let SupervisorSettings { paths, config, inherited, environment, tokens, operations, clock } =
-            settings;
+        let SupervisorSettings {
+            paths,
+            config,
+            inherited,
+            environment,
+            tokens,
+            operations,
+            clock,
+            scripts,
+        } = settings;
         // Components run as other users: they must get through to their own folders below.
         let work = paths.root().join("work");
         if !work.is_dir() {
@@ -119,12 +131,17 @@ impl Supervisor {
         let mark = runner::mark_prefix(&paths);
         let cgroups = Cgroups::detect();
         let wake = |pid| cgroups.release(resources::PARENT, pid);
-        let survivors = end_leftovers(environment::MARK, &mark, LEFTOVER_GRACE, wake).await;
+        let survivors = match scripts {
+            None => end_leftovers(environment::MARK, &mark, LEFTOVER_GRACE, wake).await,
+            // A simulated process ends with its device.
+            Some(_) => Vec::new(),
+        };
         if !survivors.is_empty() {
             return Err(StartSupervisor::Leftovers(survivors));
         }
+        let shared = environment;
         let runner =
-            Runner { paths, config, inherited, shared: environment, tokens, operations, clock };
+            Runner { paths, config, inherited, shared, tokens, operations, clock, scripts };
         let board = Arc::new(Board::new());
         let shared = Arc::new_cyclic(|shared| Shared {
             core: Mutex::new(Core::new(runner, cgroups, Arc::clone(&board), shared.clone())),

@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use marram_os::storage::Disk;
+
 use super::{OpenJournal, SNAPSHOT_MAGIC, failed, log_path, old_snapshot_path, snapshot_path};
 use crate::record;
 
@@ -78,25 +80,27 @@ enum Snapshot {
 }
 
 /// Reads the journal in `folder`; nothing is changed.
-pub(super) fn read(folder: &Path) -> Result<Found, OpenJournal> {
+pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Found, OpenJournal> {
     let path = snapshot_path(folder);
-    match read_snapshot(&path)? {
-        Snapshot::Whole { generation, state } => Found::new(generation, Some(state)).log(folder),
-        Snapshot::Absent if !has_newer_log(folder)? => Found::new(0, None).log(folder),
-        Snapshot::Absent | Snapshot::Damaged => read_previous(folder, path),
+    match read_snapshot(disk, &path)? {
+        Snapshot::Whole { generation, state } => {
+            Found::new(generation, Some(state)).log(disk, folder)
+        }
+        Snapshot::Absent if !has_newer_log(disk, folder)? => Found::new(0, None).log(disk, folder),
+        Snapshot::Absent | Snapshot::Damaged => read_previous(disk, folder, path),
     }
 }
 
 /// The state of the snapshot at `path`, which cannot be read, from the snapshot before it.
-fn read_previous(folder: &Path, path: PathBuf) -> Result<Found, OpenJournal> {
-    let (generation, state) = match read_snapshot(&old_snapshot_path(folder))? {
+fn read_previous(disk: &dyn Disk, folder: &Path, path: PathBuf) -> Result<Found, OpenJournal> {
+    let (generation, state) = match read_snapshot(disk, &old_snapshot_path(folder))? {
         Snapshot::Whole { generation, state } => (generation, Some(state)),
         // The first snapshot has only a log before it.
         Snapshot::Absent => (0, None),
         Snapshot::Damaged => return Err(OpenJournal::DamagedSnapshot { path }),
     };
     let mut found = Found::new(generation + 1, state);
-    let Some(bytes) = read_log(folder, generation)? else {
+    let Some(bytes) = read_log(disk, folder, generation)? else {
         return Err(OpenJournal::DamagedSnapshot { path });
     };
     let (records, valid) = valid_prefix(&bytes);
@@ -105,7 +109,7 @@ fn read_previous(folder: &Path, path: PathBuf) -> Result<Found, OpenJournal> {
     }
     found.records = records;
     found.damage.push(Damage { path, cost: Cost::Nothing });
-    found.log(folder)
+    found.log(disk, folder)
 }
 
 impl Found {
@@ -121,9 +125,9 @@ impl Found {
     }
 
     /// Adds what the log that is written on says.
-    fn log(mut self, folder: &Path) -> Result<Self, OpenJournal> {
+    fn log(mut self, disk: &dyn Disk, folder: &Path) -> Result<Self, OpenJournal> {
         let path = log_path(folder, self.generation);
-        let Some(bytes) = read_log(folder, self.generation)? else {
+        let Some(bytes) = read_log(disk, folder, self.generation)? else {
             // A log is made before its snapshot; only the very first may still have to come.
             if self.generation > 0 {
                 self.damage.push(Damage { path, cost: Cost::Log });
@@ -142,20 +146,24 @@ impl Found {
     }
 }
 
-fn read_log(folder: &Path, generation: u64) -> Result<Option<Vec<u8>>, OpenJournal> {
-    read_file(&log_path(folder, generation))
+fn read_log(
+    disk: &dyn Disk,
+    folder: &Path,
+    generation: u64,
+) -> Result<Option<Vec<u8>>, OpenJournal> {
+    read_file(disk, &log_path(folder, generation))
 }
 
-fn read_file(path: &Path) -> Result<Option<Vec<u8>>, OpenJournal> {
-    match std::fs::read(path) {
+fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenJournal> {
+    match disk.read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(failed("read", path, source)),
     }
 }
 
-fn read_snapshot(path: &Path) -> Result<Snapshot, OpenJournal> {
-    let Some(bytes) = read_file(path)? else { return Ok(Snapshot::Absent) };
+fn read_snapshot(disk: &dyn Disk, path: &Path) -> Result<Snapshot, OpenJournal> {
+    let Some(bytes) = read_file(disk, path)? else { return Ok(Snapshot::Absent) };
     Ok(match decode_snapshot(&bytes) {
         Some((generation, state)) => Snapshot::Whole { generation, state },
         None => Snapshot::Damaged,
@@ -171,18 +179,17 @@ fn decode_snapshot(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
 
 /// Whether there is a log that only a snapshot can have brought into force: a log is empty until
 /// its snapshot is in place.
-fn has_newer_log(folder: &Path) -> Result<bool, OpenJournal> {
-    let entries = match std::fs::read_dir(folder) {
+fn has_newer_log(disk: &dyn Disk, folder: &Path) -> Result<bool, OpenJournal> {
+    let entries = match disk.list(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(failed("list", folder, source)),
     };
     let mut has_first = false;
     let (mut has_later, mut has_written) = (false, false);
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(generation) = generation_of(&name.to_string_lossy()) else { continue };
-        let is_written = entry.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    for (name, length) in entries {
+        let Some(generation) = generation_of(&name) else { continue };
+        let is_written = length > 0;
         has_first |= generation == 0;
         has_later |= generation > 0;
         has_written |= generation > 0 && is_written;

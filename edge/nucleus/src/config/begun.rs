@@ -2,6 +2,7 @@
 
 use super::commit::{Committer, Ticket};
 use super::{ChangeConfig, ConfigStore, Shared, UpdateConfiguration};
+use crate::packages::blocking;
 
 /// A change that has been made and is on its way to the disk.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(super) fn write_in_background(store: &ConfigStore, committer: &Committer) {
     if committer.must_start_flushing() {
         let flushing = Flushing { store: store.clone(), is_over: false };
         // Not awaited: each change waits for its own ticket.
-        drop(tokio::task::spawn_blocking(move || flushing.run()));
+        drop(blocking::spawn(move || flushing.run()));
     }
 }
 

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use marram_os::storage::SharedDisk;
 use marram_seglog::{Damage, Journal, Recovered, WriteJournal};
 use marram_telemetry::Chain;
 
@@ -20,6 +21,7 @@ const LOG_BYTES: u64 = 1024 * 1024;
 /// The open journal of one store.
 #[derive(Debug)]
 pub(crate) struct ConfigJournal {
+    disk: SharedDisk,
     folder: PathBuf,
     /// `None` after a failed write, until the next one opens it again.
     journal: Option<Journal>,
@@ -68,13 +70,16 @@ impl RecoveredTree {
 
 impl ConfigJournal {
     /// Opens the journal and replays it.
-    pub(crate) fn open(folder: PathBuf) -> Result<(Self, RecoveredTree), OpenConfig> {
+    pub(crate) fn open(
+        disk: SharedDisk,
+        folder: PathBuf,
+    ) -> Result<(Self, RecoveredTree), OpenConfig> {
         let failed = |source| OpenConfig::Journal { path: folder.clone(), source };
-        let (journal, recovered) = Journal::open(&folder).map_err(failed)?;
+        let (journal, recovered) = Journal::open_on(Arc::clone(&disk), &folder).map_err(failed)?;
         let mut tree = RecoveredTree::replay(&recovered)?;
         // Of what an earlier start could not read, only the copies are left.
-        tree.is_cut |= folder.join(Journal::DAMAGED).is_dir();
-        let mut this = Self { folder, journal: Some(journal), snapshot_at: LOG_BYTES };
+        tree.is_cut |= disk.exists(&folder.join(Journal::DAMAGED));
+        let mut this = Self { disk, folder, journal: Some(journal), snapshot_at: LOG_BYTES };
         if !recovered.damage.is_empty() {
             this.tell(&recovered.damage);
             if !tree.is_first_start {
@@ -134,7 +139,8 @@ impl ConfigJournal {
     }
 
     fn reopen(&self, tree: &Node) -> Result<Journal, WriteChange> {
-        let (mut journal, _) = Journal::open(&self.folder).map_err(WriteChange::Reopen)?;
+        let opened = Journal::open_on(Arc::clone(&self.disk), &self.folder);
+        let (mut journal, _) = opened.map_err(WriteChange::Reopen)?;
         let snapshot = serde_json::to_vec(tree).map_err(WriteChange::Encode)?;
         journal.start_over(&snapshot).map_err(WriteChange::Journal)?;
         Ok(journal)

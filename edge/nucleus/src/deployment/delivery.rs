@@ -7,22 +7,50 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::state::DeploymentState;
-use crate::cloud::{CloudLink, Delivery};
+use crate::cloud::{CloudLink, Delivery, DeploymentStatusUpdate, Undelivered};
+use crate::packages::source::BoxFuture;
 
 /// How soon a status is told again to a cloud that is connected but did not take it.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Who tells the cloud: [`CloudLink`] does.
+pub trait StatusSink: Send + Sync {
+    /// Tells it, and waits for the answer. Must end by itself when nothing comes.
+    fn report<'a>(
+        &'a self,
+        update: &'a DeploymentStatusUpdate,
+    ) -> BoxFuture<'a, Result<Delivery, Undelivered>>;
+
+    /// Whether the cloud is there.
+    fn connection(&self) -> watch::Receiver<bool>;
+}
+
+impl StatusSink for CloudLink {
+    fn report<'a>(
+        &'a self,
+        update: &'a DeploymentStatusUpdate,
+    ) -> BoxFuture<'a, Result<Delivery, Undelivered>> {
+        Box::pin(Self::report(self, update))
+    }
+
+    fn connection(&self) -> watch::Receiver<bool> {
+        Self::connection(self)
+    }
+}
+
 /// Runs until it is dropped. `added` is notified when there is something new to tell.
-pub(crate) async fn run(state: DeploymentState, link: CloudLink, added: Arc<Notify>) {
+pub(crate) async fn run(state: DeploymentState, link: Arc<dyn StatusSink>, added: Arc<Notify>) {
     let mut connection = link.connection();
     loop {
-        if !tell_all(&state, &link).await {
+        if !tell_all(&state, &*link).await {
+            let is_there = *connection.borrow_and_update();
             tokio::select! {
+                biased;
                 _ = connection.changed() => {}
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(PAUSE), if is_there => {}
             }
             continue;
         }
@@ -31,7 +59,7 @@ pub(crate) async fn run(state: DeploymentState, link: CloudLink, added: Arc<Noti
 }
 
 /// Tells everything, oldest first; false if the cloud did not take one of them.
-async fn tell_all(state: &DeploymentState, link: &CloudLink) -> bool {
+async fn tell_all(state: &DeploymentState, link: &dyn StatusSink) -> bool {
     for update in state.outcomes() {
         let deployment = update.source.key();
         match link.report(&update).await {

@@ -53,9 +53,9 @@ impl LocalDeployments {
         });
     }
 
-    /// The device starts, and nothing waits any more: only `resumed` goes on.
+    /// The device starts, and nothing waits any more: only `resumed` goes on. Whoever asks for one
+    /// of the others is told that it has to be made again.
     pub(crate) fn restart(&mut self, resumed: Option<&str>) {
-        self.0.retain(|known| known.outcome.status != DeploymentStatus::Queued);
         for known in &mut self.0 {
             if !known.outcome.status.is_terminal() && resumed != Some(known.id.as_str()) {
                 known.outcome = DeploymentOutcome::failed(
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_drops_what_waited_and_fails_what_nobody_resumes() {
+    fn a_restart_fails_what_nobody_resumes() {
         let mut local = LocalDeployments::default();
         for id in ["waits", "lost", "resumed"] {
             local.add(id, 1);
@@ -103,9 +103,10 @@ mod tests {
             local.set(id, DeploymentOutcome::plain(DeploymentStatus::InProgress));
         }
         local.restart(Some("resumed"));
-        assert_eq!(ids(&local), ["resumed", "lost"]);
+        assert_eq!(ids(&local), ["resumed", "lost", "waits"]);
         let status = |id: &str| local.0.iter().find(|l| l.id == id).unwrap().outcome.status;
         assert_eq!(status("lost"), DeploymentStatus::Failed);
+        assert_eq!(status("waits"), DeploymentStatus::Failed);
         assert_eq!(status("resumed"), DeploymentStatus::InProgress);
     }
 }

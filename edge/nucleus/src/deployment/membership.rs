@@ -7,12 +7,31 @@ use marram_model::data_plane::ThingGroupMembership;
 
 use super::machine::Failure;
 use crate::cloud::DataPlane;
+use crate::cloud::data_plane::CallDataPlane;
 use crate::packages::RetryPolicy;
-use crate::resolve::negotiate::cloud_codes;
+use crate::packages::source::{ArtifactSource, BoxFuture};
+use crate::resolve::negotiate::{CandidateSource, cloud_codes};
+
+/// Asks the cloud for the device's thing groups; [`DataPlane`] does.
+pub trait MembershipSource: Send + Sync {
+    /// All of them. Must end by itself when nothing comes.
+    fn thing_groups(&self) -> BoxFuture<'_, Result<Vec<ThingGroupMembership>, CallDataPlane>>;
+}
+
+impl MembershipSource for DataPlane {
+    fn thing_groups(&self) -> BoxFuture<'_, Result<Vec<ThingGroupMembership>, CallDataPlane>> {
+        Box::pin(Self::thing_groups(self))
+    }
+}
+
+/// Everything that a deployment asks of the cloud.
+pub trait FleetData: MembershipSource + CandidateSource + ArtifactSource {}
+
+impl<T: MembershipSource + CandidateSource + ArtifactSource> FleetData for T {}
 
 /// Asks until the cloud answers; `None` if the device may not ask, which drops no group.
 pub(crate) async fn ask(
-    data_plane: &DataPlane,
+    data_plane: &dyn MembershipSource,
     retry: RetryPolicy,
 ) -> Result<Option<BTreeSet<String>>, Failure> {
     let mut failures = 0;

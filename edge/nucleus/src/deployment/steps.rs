@@ -21,10 +21,9 @@ use tokio::sync::Notify;
 use super::current::Current;
 use super::engine::Steps;
 use super::machine::{Failure, Step};
-use super::membership;
+use super::membership::{self, FleetData};
 use super::request::{Request, Source};
 use super::state::DeploymentState;
-use crate::cloud::DataPlane;
 use crate::cloud::status_publisher::StatusPublisher;
 use crate::compose::services::Natives;
 use crate::config::{ChangeConfig, ConfigStore};
@@ -49,7 +48,7 @@ pub(crate) struct NucleusSteps {
     pub(crate) supervisor: Supervisor,
     pub(crate) natives: Natives,
     /// `None` on a device without a cloud.
-    pub(crate) data_plane: Option<DataPlane>,
+    pub(crate) data_plane: Option<Arc<dyn FleetData>>,
     /// `None` on a device without a cloud.
     pub(crate) fleet_status: Option<Arc<StatusPublisher>>,
     /// There is something new to tell the cloud.
@@ -166,7 +165,7 @@ impl NucleusSteps {
             return self.gather_local(current).await;
         }
         if let Some(data_plane) = &self.data_plane {
-            current.membership = membership::ask(data_plane, self.retry_policy()).await?;
+            current.membership = membership::ask(&**data_plane, self.retry_policy()).await?;
         }
         Ok(())
     }

@@ -17,8 +17,10 @@ use crate::compose::device_attributes;
 use crate::compose::services::Natives;
 use crate::config::ConfigStore;
 use crate::deployment::current::Current;
+use crate::deployment::delivery::StatusSink;
 use crate::deployment::engine::Commands;
 use crate::deployment::machine::Deadlines;
+use crate::deployment::membership::FleetData;
 use crate::deployment::state::DeploymentState;
 use crate::deployment::steps::NucleusSteps;
 use crate::deployment::{Deployments, Request, Source, delivery, engine};
@@ -53,18 +55,18 @@ pub(super) struct Device {
 }
 
 /// A connection that is made, or none on a device without a cloud; nothing is deployed yet.
-#[derive(Debug)]
 pub(super) struct Connected {
-    device: Device,
-    cloud: Option<Cloud>,
+    pub(super) device: Device,
+    pub(super) cloud: Option<Cloud>,
 }
 
-#[derive(Debug)]
-struct Cloud {
-    link: CloudLink,
-    events: mpsc::Receiver<LinkEvent>,
-    data_plane: DataPlane,
-    fleet_status: Arc<StatusPublisher>,
+pub(super) struct Cloud {
+    /// `None` in the simulation, where nothing but statuses is told.
+    pub(super) link: Option<CloudLink>,
+    pub(super) statuses: Arc<dyn StatusSink>,
+    pub(super) events: mpsc::Receiver<LinkEvent>,
+    pub(super) data_plane: Arc<dyn FleetData>,
+    pub(super) fleet_status: Option<Arc<StatusPublisher>>,
 }
 
 /// The running side.
@@ -104,9 +106,15 @@ impl CloudSide {
             inventory: Arc::new(device.clone()),
             clock: Arc::clone(&device.clock),
         }));
-        let data_plane = DataPlane::new(&settings)?;
+        let data_plane = Arc::new(DataPlane::new(&settings)?);
         let iot_core = IotLink { iot_core: Arc::new(link.clone()), messages };
-        let cloud = Cloud { link, events, data_plane, fleet_status };
+        let cloud = Cloud {
+            statuses: Arc::new(link.clone()),
+            link: Some(link),
+            events,
+            data_plane,
+            fleet_status: Some(fleet_status),
+        };
         Ok((Connected { device, cloud: Some(cloud) }, Some(iot_core)))
     }
 
@@ -140,8 +148,8 @@ impl Connected {
             paths: device.paths.clone(),
             supervisor: device.supervisor.clone(),
             natives: device.natives.clone(),
-            data_plane: cloud.as_ref().map(|cloud| cloud.data_plane.clone()),
-            fleet_status: cloud.as_ref().map(|cloud| Arc::clone(&cloud.fleet_status)),
+            data_plane: cloud.as_ref().map(|cloud| Arc::clone(&cloud.data_plane)),
+            fleet_status: cloud.as_ref().and_then(|cloud| cloud.fleet_status.clone()),
             outcome_added: Arc::clone(&outcome_added),
             clock: Arc::clone(&device.clock),
             resolution: Mutex::default(),
@@ -153,13 +161,15 @@ impl Connected {
         let engine = engine::start(steps, Deadlines::default(), commands, interrupted);
         let mut tasks = vec![engine];
         let Some(cloud) = cloud else { return CloudSide { link: None, tasks } };
-        let Cloud { link, events, fleet_status, .. } = cloud;
-        let changes = device.supervisor.watch();
-        tasks.push(tokio::spawn(tell_changes(changes, fleet_status)));
-        let delivery = delivery::run(device.state.clone(), link.clone(), outcome_added);
+        let Cloud { link, statuses, events, fleet_status, .. } = cloud;
+        if let Some(fleet_status) = fleet_status {
+            let changes = device.supervisor.watch();
+            tasks.push(tokio::spawn(tell_changes(changes, fleet_status)));
+        }
+        let delivery = delivery::run(device.state.clone(), statuses, outcome_added);
         tasks.push(tokio::spawn(delivery));
         tasks.push(tokio::spawn(take_events(events, deployments, device)));
-        CloudSide { link: Some(link), tasks }
+        CloudSide { link, tasks }
     }
 }
 

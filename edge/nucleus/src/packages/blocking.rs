@@ -4,6 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::task::JoinHandle;
+
+use crate::simulation;
+
 /// Whether anybody still waits for the work.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancelled(Arc<AtomicBool>);
@@ -37,10 +41,19 @@ pub(crate) async fn run<T: Send + 'static>(
 ) -> T {
     let cancelled = Cancelled::default();
     let _guard = CancelOnDrop(cancelled.clone());
-    match tokio::task::spawn_blocking(move || work(&cancelled)).await {
+    match spawn(move || work(&cancelled)).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is shutting down and drops this future too.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Begins `work` on a thread for blocking work; on a simulated device it is over at once.
+pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    if simulation::is_on_this_thread() {
+        let result = work();
+        return tokio::spawn(std::future::ready(result));
+    }
+    tokio::task::spawn_blocking(work)
 }

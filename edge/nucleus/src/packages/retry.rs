@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::simulation;
+
 /// Long enough for a server that restarts.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -36,7 +38,11 @@ impl RetryPolicy {
     /// same server must not return at the same moment.
     pub(crate) async fn pause(&self, failures: u32) {
         let longest = self.longest_pause(failures);
-        let (_, random) = Uuid::new_v4().as_u64_pair();
+        let random = match simulation::is_on_this_thread() {
+            // The same seed must give the same history.
+            true => u64::MAX / 2,
+            false => Uuid::new_v4().as_u64_pair().1,
+        };
         let share = random as f64 / u64::MAX as f64;
         tokio::time::sleep(longest / 2 + (longest / 2).mul_f64(share)).await;
     }

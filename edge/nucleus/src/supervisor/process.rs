@@ -32,6 +32,8 @@ pub(super) enum Job {
     Process(Tree, Task),
     /// A guest that is starting.
     Guest(Task),
+    /// A script that is only played, and how long it takes to obey.
+    Played(Task, Duration),
 }
 
 impl Job {
@@ -39,7 +41,7 @@ impl Job {
     pub(super) fn processes(&self) -> Vec<u32> {
         match self {
             Self::Process(tree, _) => tree.members(),
-            Self::Guest(_) => Vec::new(),
+            Self::Guest(_) | Self::Played(..) => Vec::new(),
         }
     }
 
@@ -162,6 +164,11 @@ async fn end_job(job: Job) -> bool {
             !matches!(stopped, Stopped::Survived(_))
         }
         Job::Guest(task) => {
+            drop(task);
+            true
+        }
+        Job::Played(task, obeys_after) => {
+            tokio::time::sleep(obeys_after.min(GRACE)).await;
             drop(task);
             true
         }

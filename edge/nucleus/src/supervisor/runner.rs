@@ -19,6 +19,7 @@ use super::events::Events;
 use super::output::ComponentOutput;
 use super::process::{Job, Task, Watched, look_after};
 use super::run_as::{self, ChooseUser};
+use super::scripts::{Played, ScriptCall, Scripts};
 use super::tokens::Tokens;
 use super::{settings, skip_if};
 use crate::component::{Context, NativeComponent};
@@ -37,6 +38,7 @@ pub(super) struct Runner {
     pub(super) tokens: Tokens,
     pub(super) operations: Operations,
     pub(super) clock: SharedClock,
+    pub(super) scripts: Option<Arc<dyn Scripts>>,
 }
 
 /// One step to run.
@@ -88,9 +90,10 @@ impl Runner {
             .as_ref()
             .is_some_and(|skip_if| skip_if::holds(skip_if, &self.inherited, &self.paths));
         match &step.script {
-            Some(script) if !is_skipped => {
-                self.start_script(script, &step, &lifecycle.setenv, order)
-            }
+            Some(script) if !is_skipped => match &self.scripts {
+                None => self.start_script(script, &step, &lifecycle.setenv, order),
+                Some(scripts) => play(&**scripts, script, order),
+            },
             _ => Started::No(StepEvent::Skipped),
         }
     }
@@ -236,6 +239,20 @@ impl Runner {
             }
         })))
     }
+}
+
+fn play(scripts: &dyn Scripts, script: &str, order: Order) -> Started {
+    let Played { exit, obeys_after } = scripts.play(ScriptCall {
+        component: order.events.component.clone(),
+        version: order.definition.version.clone(),
+        step: order.step.as_str(),
+        script: script.to_owned(),
+    });
+    let task = Task::spawn(async move {
+        let exit = exit.await;
+        order.events.send(Event::Step(order.run, StepEvent::Exited(exit)));
+    });
+    Started::Running(Job::Played(task, obeys_after))
 }
 
 /// The second try after `error`: if the process starts this time, joining its groups had failed.

@@ -57,6 +57,7 @@ impl Device {
             tokens: tokens.clone(),
             operations: crate::ipc::providers::Operations::default(),
             clock,
+            scripts: None,
         })
         .await
         .unwrap();

@@ -1,14 +1,14 @@
 //! The two steps that change the device: forward and back, one transaction each.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use marram_model::ComponentName;
 use marram_model::component_state::ComponentState;
 use marram_model::error_code::ErrorCode;
-use marram_os::file::{create_dir_all_mode, write_atomically};
+use marram_os::file::{create_folder_durably_on, write_atomically_on};
+use marram_os::storage::Disk;
 
 use super::NucleusSteps;
 use crate::compose::{Composer, Composition, device_attributes, merge_timestamp};
@@ -31,7 +31,11 @@ impl NucleusSteps {
             current.bootstrap = BootstrapTasks::new(order);
             current.nucleus = needs.nucleus;
         }
-        keep_snapshot(&self.snapshot_file(current), &self.config.snapshot())?;
+        keep_snapshot(
+            &**self.config.disk(),
+            &self.snapshot_file(current),
+            &self.config.snapshot(),
+        )?;
         self.config
             .transaction(|tx| {
                 composition.write(tx, self.clock.now_ms())?;
@@ -79,7 +83,7 @@ impl NucleusSteps {
 
     /// The configuration from before the deployment changed it.
     pub(super) fn snapshot_of(&self, current: &Current) -> Result<ConfigSnapshot, Failure> {
-        read_snapshot(&self.snapshot_file(current))
+        read_snapshot(&**self.config.disk(), &self.snapshot_file(current))
     }
 
     fn broken(&self) -> BTreeSet<ComponentName> {
@@ -91,8 +95,8 @@ impl NucleusSteps {
     pub(super) fn forget_snapshot(&self, current: &Current) {
         let file = self.snapshot_file(current);
         if let Some(folder) = file.parent()
-            && folder.exists()
-            && let Err(error) = fs::remove_dir_all(folder)
+            && self.config.disk().exists(folder)
+            && let Err(error) = self.config.disk().remove_folder(folder)
         {
             tracing::warn!(%error, folder = %folder.display(), "a snapshot could not be removed");
         }
@@ -110,17 +114,18 @@ fn not_written(error: ChangeConfig) -> Failure {
     Failure::of(&error, vec![ErrorCode::IoError, ErrorCode::IoWriteError])
 }
 
-fn keep_snapshot(file: &Path, snapshot: &ConfigSnapshot) -> Result<(), Failure> {
+fn keep_snapshot(disk: &dyn Disk, file: &Path, snapshot: &ConfigSnapshot) -> Result<(), Failure> {
     let codes = || vec![ErrorCode::IoError, ErrorCode::IoWriteError];
     let bytes = serde_json::to_vec(snapshot).map_err(|error| Failure::of(&error, codes()))?;
     if let Some(folder) = file.parent() {
-        create_dir_all_mode(folder, 0o700).map_err(|error| Failure::of(&error, codes()))?;
+        create_folder_durably_on(disk, folder, 0o700)
+            .map_err(|error| Failure::of(&error, codes()))?;
     }
-    write_atomically(file, &bytes, 0o600).map_err(|error| Failure::of(&error, codes()))
+    write_atomically_on(disk, file, &bytes, 0o600).map_err(|error| Failure::of(&error, codes()))
 }
 
-fn read_snapshot(file: &Path) -> Result<ConfigSnapshot, Failure> {
+fn read_snapshot(disk: &dyn Disk, file: &Path) -> Result<ConfigSnapshot, Failure> {
     let codes = || vec![ErrorCode::IoError, ErrorCode::IoReadError];
-    let bytes = fs::read(file).map_err(|error| Failure::of(&error, codes()))?;
+    let bytes = disk.read(file).map_err(|error| Failure::of(&error, codes()))?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::of(&error, codes()))
 }

@@ -25,7 +25,7 @@ impl NucleusSteps {
         let resolver = Resolver::new(&current.document.group_name(), roots, Some(nucleus));
         let negotiation = Negotiation {
             store: &self.store,
-            cloud: self.data_plane.as_ref().map(|cloud| cloud as &dyn CandidateSource),
+            cloud: self.data_plane.as_deref().map(|cloud| cloud as &dyn CandidateSource),
             running: &running_versions(&self.config),
             attributes: &device_attributes(&self.config),
             retry: self.retry_policy(),
@@ -59,7 +59,7 @@ impl NucleusSteps {
             if recipe.manifest.artifacts.is_empty() {
                 continue;
             }
-            let source: &dyn ArtifactSource = match &self.data_plane {
+            let source: &dyn ArtifactSource = match self.data_plane.as_deref() {
                 Some(data_plane) => data_plane,
                 None => &NoCloud,
             };
