@@ -177,26 +177,26 @@ impl Store {
         let dialect = self.dialect();
         let (from, to) = (0, head.schema_version);
         migrations::migrate(dialect, tx.connection(), from, Some(to)).await?;
-        let mut insert: Option<(String, usize)> = None;
+        let mut current: Option<Table> = None;
         while let Some(value) = lines.next::<Value>()? {
             match value {
                 Value::Array(values) => {
-                    let Some((sql, columns)) = &insert else {
+                    let Some(table) = &current else {
                         return Err(lines.damaged("a row belongs to no table"));
                     };
-                    if values.len() != *columns {
+                    if values.len() != table.columns.len() {
                         return Err(lines.damaged("a row has not as many values as columns"));
                     }
-                    let query = sqlx::query(AssertSqlSafe(sql.clone()));
+                    let query = sqlx::query(AssertSqlSafe(table.insert(&values)));
                     bind(query, values).execute(tx.connection()).await?;
                 }
                 other => {
-                    let table = serde_json::from_value(other)
+                    let table: Table = serde_json::from_value(other)
                         .map_err(|error| lines.damaged(&error.to_string()))?;
-                    insert =
-                        Some(statement(&table).ok_or_else(|| {
-                            lines.damaged("it names a table or column that is none")
-                        })?);
+                    if !table.is_known() {
+                        return Err(lines.damaged("it names a table or column that is none"));
+                    }
+                    current = Some(table);
                 }
             }
         }
@@ -240,21 +240,34 @@ fn values(row: &AnyRow) -> Result<Vec<Value>, sqlx::Error> {
         .collect()
 }
 
-/// The statement that inserts a row, and how many values it takes.
-fn statement(table: &Table) -> Option<(String, usize)> {
-    let is_name = |name: &String| {
-        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    };
-    let known = TABLES.contains(&table.table.as_str());
-    if !known || table.columns.is_empty() || !table.columns.iter().all(is_name) {
-        return None;
+impl Table {
+    /// Whether its names may stand in a statement.
+    fn is_known(&self) -> bool {
+        let is_name = |name: &String| {
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let known = TABLES.contains(&self.table.as_str());
+        known && !self.columns.is_empty() && self.columns.iter().all(is_name)
     }
-    let marks: Vec<_> = (1..=table.columns.len()).map(|number| format!("${number}")).collect();
-    let (columns, marks) = (table.columns.join(", "), marks.join(", "));
-    let sql = format!("INSERT INTO {} ({columns}) VALUES ({marks})", table.table);
-    Some((sql, table.columns.len()))
+
+    /// The statement that inserts a row. PostgreSQL wants a bound NULL to have the type of its
+    /// column, which a literal one does not.
+    fn insert(&self, values: &[Value]) -> String {
+        let mut bound = 0;
+        let mark = |value: &Value| {
+            if value.is_null() {
+                return "NULL".to_owned();
+            }
+            bound += 1;
+            format!("${bound}")
+        };
+        let marks: Vec<_> = values.iter().map(mark).collect();
+        let (columns, marks) = (self.columns.join(", "), marks.join(", "));
+        format!("INSERT INTO {} ({columns}) VALUES ({marks})", self.table)
+    }
 }
 
+/// Binds all values but NULL.
 fn bind(
     query: Query<'static, Any, AnyArguments>,
     values: Vec<Value>,
@@ -262,7 +275,7 @@ fn bind(
     values.into_iter().fold(query, |query, value| match value {
         Value::Number(number) => query.bind(number.as_i64()),
         Value::String(text) => query.bind(text),
-        _ => query.bind(None::<String>),
+        _ => query,
     })
 }
 

@@ -1,6 +1,9 @@
 use super::*;
 use crate::testing::{on_both, sqlite_in};
-use crate::{AccessKey, AnsweredToken, GroupScope, ThingGroup};
+use crate::{
+    AccessKey, AnsweredToken, ConnectivityRow, GroupScope, PresenceRow, ProvisioningTemplate,
+    TemplateVersion, Thing, ThingGroup, ThingType, Tx,
+};
 
 fn group(name: &str, parent: Option<&str>) -> ThingGroup {
     ThingGroup {
@@ -32,8 +35,52 @@ async fn filled(database: Database) -> Store {
     for (name, parent) in [("z", None), ("m", Some("z")), ("a", Some("m"))] {
         assert!(tx.insert_thing_group(&group(name, parent)).await.unwrap());
     }
+    add_things(&mut tx).await;
     tx.commit().await.unwrap();
     store
+}
+
+/// Rows that refer to others: each must come behind those.
+async fn add_things(tx: &mut Tx) {
+    let thing_type = ThingType {
+        name: "pump".to_owned(),
+        id: "id-pump".to_owned(),
+        properties_json: "{}".to_owned(),
+        created_at_ms: 1,
+        deprecated_at_ms: None,
+    };
+    assert!(tx.insert_thing_type(&thing_type).await.unwrap());
+    for name in ["core", "client"] {
+        let thing = Thing {
+            name: name.to_owned(),
+            id: format!("id-{name}"),
+            thing_type: Some("pump".to_owned()),
+            attributes: Default::default(),
+            version: 1,
+            created_at_ms: 1,
+        };
+        assert!(tx.insert_thing(&thing).await.unwrap());
+    }
+    tx.associate_client_device("core", "client", 1).await.unwrap();
+    let row = PresenceRow { is_connected: false, since_ms: 1, reason: None };
+    tx.put_presence("core", &row).await.unwrap();
+    let addresses = ConnectivityRow { version: "v".to_owned(), addresses_json: "[]".to_owned() };
+    tx.put_connectivity("core", &addresses).await.unwrap();
+    let template = ProvisioningTemplate {
+        name: "T".to_owned(),
+        kind: "FLEET_PROVISIONING".to_owned(),
+        description: None,
+        is_enabled: true,
+        role_arn: "role".to_owned(),
+        hook_json: None,
+        default_version: 1,
+        last_version: 1,
+        created_at_ms: 1,
+        modified_at_ms: 1,
+    };
+    tx.put_provisioning_template(&template).await.unwrap();
+    let version = TemplateVersion { version: 1, body: "{}".to_owned(), created_at_ms: 1 };
+    tx.insert_template_version("T", &version).await.unwrap();
 }
 
 async fn a_dump_is_restored_into_either_database_and_dumps_the_same(database: Database) {
