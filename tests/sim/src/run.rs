@@ -30,8 +30,9 @@ const LONG_TICK: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_secs(1);
 /// A cancel is honoured, and the next deployment accepted, within this.
 const HONOURED: Duration = Duration::from_secs(10);
-/// Longer than everything that is left to do once nothing disturbs any more.
-const PATIENCE: Duration = Duration::from_secs(30 * 60 * 60);
+/// Longer than everything that is left to do once nothing disturbs any more: five deployments may
+/// each wait twelve hours for a download that never ends.
+const PATIENCE: Duration = Duration::from_secs(75 * 60 * 60);
 /// Commands of the cloud that wait for the device.
 const EVENTS: usize = 64;
 
@@ -196,6 +197,8 @@ impl Player {
         self.world.begin_at(elapsed);
         self.trouble_until = elapsed;
         self.offered.clear();
+        // The cloud tells them again; a person's is as lost as one that was never made.
+        self.cancels.clear();
         self.idle_since = None;
         if let Some(after) = self.plan.cuts.get(self.cuts as usize) {
             self.disk.cut_after(*after);
