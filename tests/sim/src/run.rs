@@ -536,7 +536,9 @@ impl Player {
             if job.end.is_none() && !job.is_canceled {
                 self.fails(Invariant::Told, format!("the cloud knows no end of {}", job.id));
             }
-            if job.repeated > 0 && self.cuts == 0 {
+            // What a disk in trouble could not forget is told again, rather than lost.
+            let is_calm = self.cuts == 0 && self.trouble_until.is_zero();
+            if job.repeated > 0 && is_calm {
                 self.fails(Invariant::Told, format!("the end of {} came twice", job.id));
             }
         }
