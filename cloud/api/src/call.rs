@@ -21,7 +21,10 @@ use crate::caller::{Caller, Claimed, presumed_family, read_claim};
 use crate::envelope::{About, Answer, refuse};
 use crate::{greengrass, iot, iot_data, iot_jobs_data, own, sts};
 
-/// The longest body of a call other than S3's; AWS's own is 1 MiB and less.
+/// Room for a deployment of 10 MiB, whose configuration updates are JSON within JSON strings. Only
+/// those who name a known access key may send it.
+const MAX_GREENGRASS_BODY: usize = 24 * 1024 * 1024;
+/// The longest body of a call other than S3's and Greengrass's; AWS's own is 1 MiB and less.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// How long such a body may take to arrive.
 pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(30);
@@ -95,7 +98,8 @@ async fn answer_other(
     source: SocketAddr,
 ) -> Result<Reply, ApiError> {
     let claimed = Claimed::look_up(services, parts, claim).await?;
-    let body = read_body(body, MAX_BODY, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
+    let limit = if about.service == "greengrass" { MAX_GREENGRASS_BODY } else { MAX_BODY };
+    let body = read_body(body, limit, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
     let caller = claimed.verify(Some(&body), services.clock.now_ms())?;
     let answered = match caller.authorize(about.service) {
         Ok(()) => timeout(CALL_DEADLINE, dispatch(services, parts, body, &caller, about))

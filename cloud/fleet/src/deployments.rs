@@ -6,8 +6,9 @@
 //! wherever that stands. How fast a group's devices are told, and when the rest is given up, is the
 //! job's business ([`crate::rollout`]).
 
-mod create;
+pub(crate) mod create;
 mod document;
+pub(crate) mod large;
 mod list;
 mod validate;
 
@@ -123,7 +124,7 @@ async fn desire(
     status: &str,
 ) -> Result<(), ApiError> {
     let desired = DesiredDeployment {
-        fleet_config: row.document_json.clone(),
+        fleet_config: large::in_shadow(row)?.into_owned(),
         desired_status: status.to_owned(),
     };
     let payload = json!({ "state": { "desired": desired } }).to_string();

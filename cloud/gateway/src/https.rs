@@ -40,6 +40,7 @@ enum Operation {
     Credentials,
     DeleteShadow,
     GetArtifact,
+    GetConfiguration,
     GetConnectivity,
     GetShadow,
     ListThingGroups,
@@ -88,6 +89,12 @@ const ROUTES: &[Route<Operation>] = &[
     ),
     route(Operation::GetConnectivity, "GET", CONNECTIVITY, &[]),
     route(Operation::UpdateConnectivity, "PUT", CONNECTIVITY, &[]),
+    route(
+        Operation::GetConfiguration,
+        "GET",
+        "/greengrass/v2/coreDevices/{thingName}/deployments/{deploymentId}/configuration",
+        &[],
+    ),
     route(Operation::GetShadow, "GET", SHADOW, SHADOW_NAME),
     route(Operation::UpdateShadow, "POST", SHADOW, SHADOW_NAME),
     route(Operation::DeleteShadow, "DELETE", SHADOW, SHADOW_NAME),
@@ -213,6 +220,7 @@ impl DeviceHttp {
             Operation::GetArtifact => self.get_artifact(call).await,
             Operation::GetConnectivity => self.get_connectivity(call).await,
             Operation::UpdateConnectivity => self.update_connectivity(call).await,
+            Operation::GetConfiguration => self.get_configuration(call).await,
             Operation::GetShadow | Operation::UpdateShadow | Operation::DeleteShadow => {
                 self.shadow(operation, call).await
             }
@@ -267,6 +275,17 @@ impl DeviceHttp {
         members.insert("thingName".to_owned(), Value::from(thing));
         let request = serde_json::from_value(Value::Object(members)).map_err(unreadable)?;
         json(&self.fleet.update_connectivity_info(request).await?)
+    }
+
+    /// AWS knows this action on all resources only, which would let every device read what is
+    /// another's; so the certificate must be the thing's.
+    async fn get_configuration(&self, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {
+        let (thing, id) = (call.text("thingName"), call.text("deploymentId"));
+        call.check("greengrass:GetDeploymentConfiguration", "*")?;
+        if !call.identity.is_attached_to(thing) {
+            return Err(access_denied(format_args!("the certificate is not that of `{thing}`")));
+        }
+        json(&self.fleet.get_deployment_configuration(thing, id).await?)
     }
 
     async fn shadow(&self, operation: Operation, call: &Call<'_>) -> Result<Vec<u8>, ApiError> {

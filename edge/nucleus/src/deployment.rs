@@ -23,3 +23,4 @@ pub use delivery::StatusSink;
 pub use engine::Deployments;
 pub use membership::{FleetData, MembershipSource};
 pub use request::{Request, Source};
+pub use steps::large::{ConfigurationSource, FetchConfiguration};

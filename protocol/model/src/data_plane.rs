@@ -73,6 +73,26 @@ pub struct ResolvedComponentVersion {
     pub message: Option<String>,
 }
 
+/// Reply to `GetDeploymentConfiguration`. Its path is Marram's own:
+/// `GET /greengrass/v2/coreDevices/THING/deployments/ID/configuration`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetDeploymentConfigurationResponse {
+    /// Where the whole document is.
+    pub pre_signed_url: String,
+    /// By what the device knows that it got it.
+    pub integrity_check: IntegrityCheck,
+}
+
+/// A digest and how it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntegrityCheck {
+    /// `SHA-256`.
+    pub algorithm: String,
+    /// In standard base64.
+    pub digest: String,
+}
+
 /// Reply to `GET /greengrass/v2/coreDevices/THING/thingGroups`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

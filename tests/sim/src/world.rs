@@ -10,13 +10,16 @@ use std::time::Duration;
 use base64::Engine;
 use marram_http::StatusCode;
 use marram_model::data_plane::{
-    ResolveComponentCandidatesRequest, ResolvedComponentVersion, ThingGroupMembership,
+    IntegrityCheck, ResolveComponentCandidatesRequest, ResolvedComponentVersion,
+    ThingGroupMembership,
 };
 use marram_model::requirement::Requirement;
 use marram_model::status::DeploymentStatus;
 use marram_nucleus::cloud::data_plane::CallDataPlane;
 use marram_nucleus::cloud::{Delivery, DeploymentStatusUpdate, Undelivered};
-use marram_nucleus::deployment::{MembershipSource, StatusSink};
+use marram_nucleus::deployment::{
+    ConfigurationSource, FetchConfiguration, MembershipSource, StatusSink,
+};
 use marram_nucleus::packages::source::{
     ArtifactRequest, ArtifactSource, BoxFuture, FetchArtifact, OpenArtifact,
 };
@@ -315,6 +318,20 @@ impl StatusSink for World {
 
     fn connection(&self) -> watch::Receiver<bool> {
         self.state().connection.subscribe()
+    }
+}
+
+/// No simulated deployment is too large for its channel, so that no device asks.
+impl ConfigurationSource for World {
+    fn whole_document<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<(Vec<u8>, IntegrityCheck), FetchConfiguration>> {
+        Box::pin(async {
+            const OPERATION: &str = "GetDeploymentConfiguration";
+            self.call(OPERATION).await.map_err(FetchConfiguration::Ask)?;
+            Err(FetchConfiguration::Ask(refused(OPERATION, StatusCode::NOT_FOUND)))
+        })
     }
 }
 

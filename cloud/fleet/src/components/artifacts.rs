@@ -111,7 +111,7 @@ impl Fleet {
         }
     }
 
-    async fn prepare_bucket(&self) -> Result<(), ApiError> {
+    pub(crate) async fn prepare_bucket(&self) -> Result<(), ApiError> {
         match self.inner.blobs.create_bucket(ARTIFACT_BUCKET).await {
             Ok(()) | Err(AccessBlob::BucketExists(_)) => Ok(()),
             Err(error) => {
@@ -150,10 +150,13 @@ impl Fleet {
         let Some(artifact) = artifacts.iter().find(|artifact| is_called(artifact, name)) else {
             return Err(ApiError::not_found("artifact", name));
         };
-        Ok(GetComponentVersionArtifactResponse { pre_signed_url: self.presign(artifact)? })
+        Ok(GetComponentVersionArtifactResponse {
+            pre_signed_url: self.presign(&object_key(artifact))?,
+        })
     }
 
-    fn presign(&self, artifact: &ComponentArtifact) -> Result<String, ApiError> {
+    /// The URL of an object in the fleet's own bucket, for a while.
+    pub(crate) fn presign(&self, key: &str) -> Result<String, ApiError> {
         let Some(urls) = self.inner.urls.get() else {
             return Err(ApiError::new(
                 "ServiceUnavailableException",
@@ -162,8 +165,7 @@ impl Fleet {
             ));
         };
         let host = urls.endpoint.split_once("://").map_or(urls.endpoint.as_str(), |(_, host)| host);
-        let path =
-            format!("/{ARTIFACT_BUCKET}/{}", percent_encode(object_key(artifact).as_bytes(), true));
+        let path = format!("/{ARTIFACT_BUCKET}/{}", percent_encode(key.as_bytes(), true));
         let signer = Signer {
             credentials: &urls.credentials,
             region: &self.inner.account.region,

@@ -6,10 +6,11 @@ use marram_aws::greengrassv2::{
 };
 use marram_model::arn::Target;
 use marram_model::status::{DeploymentOutcome, DeploymentStatus as DeviceStatus};
-use marram_store::DeploymentRow;
+use marram_store::{DeploymentRow, Tx};
 use uuid::Uuid;
 
 use super::document::{Identity, document};
+use super::large::{self, MAX_DOCUMENT_BYTES, MAX_JOB_DOCUMENT_BYTES};
 use super::validate::{Valid, validate};
 use super::{desire, listed_job, withdraw};
 use crate::client_token::ClientToken;
@@ -23,9 +24,6 @@ use crate::unit::Unit;
 use crate::{effective, membership};
 
 const OPERATION: &str = "CreateDeployment";
-
-/// AWS's limit for a job document.
-const MAX_JOB_DOCUMENT_BYTES: usize = 32_768;
 
 /// nucleus-lite reads packets of at most 5000 bytes; beyond this it never sees the deployment.
 const MAX_LITE_DOCUMENT_BYTES: usize = 4_096;
@@ -116,19 +114,12 @@ async fn supersede_and_insert(
         // Devices reject a document that is older than the last one of its group.
         created_at_ms: before.map_or(unit.now_ms, |row| unit.now_ms.max(row.created_at_ms + 1)),
     };
-    let is_carried_by_job = match &valid.target {
-        Target::ThingGroup(_) => true,
-        Target::Thing(thing) => is_lite(unit, thing).await?,
+    let is_for_lite = match &valid.target {
+        Target::ThingGroup(_) => false,
+        Target::Thing(thing) => is_lite(&mut unit.tx, thing).await?,
     };
+    let is_carried_by_job = is_for_lite || matches!(valid.target, Target::ThingGroup(_));
     let document_json = document(valid, &identity, &unit.inner.account)?;
-    if is_carried_by_job && document_json.len() > MAX_JOB_DOCUMENT_BYTES {
-        let message = format!(
-            "the deployment document has {} bytes, a job carries {MAX_JOB_DOCUMENT_BYTES}: \
-             make its configuration updates smaller",
-            document_json.len()
-        );
-        return Err(ApiError::field("components", message));
-    }
     let tags = std::mem::take(&mut request.tags);
     request.deployment_policies = Some(valid.policies.clone());
     let row = DeploymentRow {
@@ -146,6 +137,7 @@ async fn supersede_and_insert(
         created_at_ms: identity.created_at_ms,
         target_arn: request.target_arn.clone(),
     };
+    check_size(&row, is_for_lite)?;
     unit.tx.insert_deployment(&row).await?;
     let plan = Plan::of(&request.iot_job_configuration.clone().unwrap_or_default().into());
     let job_and_plan = row.job_id.as_deref().zip(plan);
@@ -207,8 +199,33 @@ async fn deliver(
     }
 }
 
-async fn is_lite(unit: &mut Unit, thing: &str) -> Result<bool, ApiError> {
-    let core = unit.tx.core_device(thing).await?;
+/// A shadow checks its own size when it is written.
+fn check_size(row: &DeploymentRow, is_for_lite: bool) -> Result<(), ApiError> {
+    let bytes = row.document_json.len();
+    if bytes > MAX_DOCUMENT_BYTES {
+        let message = format!(
+            "the deployment document has {bytes} bytes, at most {MAX_DOCUMENT_BYTES} are sent: \
+             make its configuration updates smaller"
+        );
+        return Err(ApiError::field("components", message));
+    }
+    if row.job_id.is_none() {
+        return Ok(());
+    }
+    let bytes = if is_for_lite { bytes } else { large::in_job(row)?.len() };
+    if bytes > MAX_JOB_DOCUMENT_BYTES {
+        let message = format!(
+            "the deployment document has {bytes} bytes{}, a job carries \
+             {MAX_JOB_DOCUMENT_BYTES}: make it smaller",
+            if is_for_lite { "" } else { " without its configuration updates" },
+        );
+        return Err(ApiError::field("components", message));
+    }
+    Ok(())
+}
+
+pub(crate) async fn is_lite(tx: &mut Tx, thing: &str) -> Result<bool, ApiError> {
+    let core = tx.core_device(thing).await?;
     Ok(core.is_some_and(|core| core.runtime == LITE_RUNTIME))
 }
 
@@ -218,7 +235,7 @@ async fn warn_if_too_large_for_lite(
     thing: &str,
 ) -> Result<(), ApiError> {
     let bytes = row.document_json.len();
-    if bytes > MAX_LITE_DOCUMENT_BYTES && is_lite(unit, thing).await? {
+    if bytes > MAX_LITE_DOCUMENT_BYTES && is_lite(&mut unit.tx, thing).await? {
         tracing::warn!(
             thing,
             deployment_id = row.id,

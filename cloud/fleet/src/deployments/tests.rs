@@ -224,3 +224,72 @@ async fn devices_are_told_of_what_was_committed_even_when_the_caller_goes_away()
         (polls, finished) = if has_finished { (1, finished + 1) } else { (polls + 1, finished) };
     }
 }
+
+/// A configuration update whose document takes a bit more than `bytes`.
+fn large(bytes: usize) -> Value {
+    let merge = json!({"text": "x".repeat(bytes)}).to_string();
+    json!({"com.example.Hello": {
+        "componentVersion": "1.0.0", "configurationUpdate": {"merge": merge},
+    }})
+}
+
+#[tokio::test]
+async fn a_document_too_large_for_its_way_goes_in_short_and_is_fetched_whole() {
+    let t = TestFleet::with_core().await;
+    t.add_component("com.example.Hello", "1.0.0").await;
+    let credentials = marram_aws::sigv4::Credentials {
+        access_key_id: "AKIDEXAMPLE".into(),
+        secret_access_key: "s".into(),
+        session_token: None,
+    };
+    let endpoint = "https://h:1".into();
+    let clock = t.clock.clone();
+    t.fleet.set_artifact_urls(crate::ArtifactUrls { endpoint, credentials, clock });
+    for (target, bytes) in [(THING, 7 * 1024), (GROUP, 28 * 1024)] {
+        let asked = json!({"targetArn": target, "components": large(bytes)});
+        let made = create(&t, asked).await.unwrap();
+        let id = made["deploymentId"].as_str().unwrap();
+        let mut reader = t.store.read().await.unwrap();
+        let row = reader.deployment(id).await.unwrap().unwrap();
+        drop(reader);
+        let sent = match target {
+            THING => large::in_shadow(&row).unwrap(),
+            _ => large::in_job(&row).unwrap(),
+        };
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(sent["requiredCapabilities"], json!(["LARGE_CONFIGURATION"]));
+        assert_eq!(sent["components"], json!({"com.example.Hello": {"version": "1.0.0"}}));
+        let got = t.fleet.get_deployment_configuration("core1", id).await.unwrap();
+        assert_eq!(got.integrity_check.algorithm, "SHA-256");
+        let key = format!("deployments/{id}.json");
+        assert!(got.pre_signed_url.contains(&key), "{}", got.pre_signed_url);
+        let kept = t.blobs.head(crate::ARTIFACT_BUCKET, &key).unwrap();
+        assert_eq!(kept.size, row.document_json.len() as u64);
+        assert_eq!(kept.sha256, got.integrity_check.digest);
+        let stranger = t.fleet.get_deployment_configuration("core2", id).await.unwrap_err();
+        assert_eq!(stranger.code, "ResourceNotFoundException");
+    }
+}
+
+#[tokio::test]
+async fn nucleus_lite_never_gets_the_short_form() {
+    let t = TestFleet::with_core().await;
+    t.add_component("com.example.Hello", "1.0.0").await;
+    let made = create(&t, json!({"targetArn": GROUP, "components": large(28 * 1024)})).await;
+    let id = made.unwrap()["deploymentId"].as_str().unwrap().to_owned();
+    let mut tx = t.store.begin().await.unwrap();
+    let job_id = tx.deployment(&id).await.unwrap().unwrap().job_id.unwrap();
+    let short = queue::document(&mut tx, &job_id, "core1").await.unwrap();
+    assert_eq!(short["requiredCapabilities"], json!(["LARGE_CONFIGURATION"]));
+    tx.commit().await.unwrap();
+    let status = json!({
+        "ggcVersion": "2.17.0", "platform": "linux", "architecture": "amd64", "thing": "core1",
+        "runtime": "aws_nucleus_lite", "sequenceNumber": 1, "timestamp": 1, "trigger": "NUCLEUS_LAUNCH", "components": [],
+        "messageType": "COMPLETE", "overallDeviceStatus": "HEALTHY",
+    });
+    t.fleet.report_status("core1", status.to_string().as_bytes()).await.unwrap();
+    let mut tx = t.store.begin().await.unwrap();
+    let whole = queue::document(&mut tx, &job_id, "core1").await.unwrap();
+    assert_eq!(whole["requiredCapabilities"], json!([]));
+    assert!(whole["components"]["com.example.Hello"]["configurationUpdate"].is_object());
+}

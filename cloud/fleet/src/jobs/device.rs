@@ -143,7 +143,7 @@ pub(super) async fn update(
     let next = change(unit, &row, event).await?;
     let wants_state = asked.include_job_execution_state == Some(true);
     let document = match asked.include_job_document {
-        Some(true) => Some(queue::document(&mut unit.tx, job_id).await?),
+        Some(true) => Some(queue::document(&mut unit.tx, job_id, &row.thing).await?),
         _ => None,
     };
     Ok(Updated { state: wants_state.then(|| state_of(&next)), document })

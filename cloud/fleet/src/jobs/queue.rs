@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::job::Job;
 use super::spread::Spread;
+use crate::deployments::create::is_lite;
+use crate::deployments::large;
 use crate::effective;
 use crate::job_execution::{Attempts, Cancellation, Event, Execution, RefuseEvent, Report};
 use crate::unit::Unit;
@@ -207,7 +209,8 @@ pub(crate) async fn describe(
     with_document: bool,
 ) -> Result<JobExecution, ApiError> {
     let execution = execution_of(row)?;
-    let job_document = if with_document { Some(document(tx, &row.job_id).await?) } else { None };
+    let job_document =
+        if with_document { Some(document(tx, &row.job_id, &row.thing).await?) } else { None };
     Ok(JobExecution {
         job_id: row.job_id.clone(),
         thing_name: Some(row.thing.clone()),
@@ -222,11 +225,17 @@ pub(crate) async fn describe(
     })
 }
 
-/// The job's document, a JSON object.
-pub(crate) async fn document(tx: &mut Tx, job_id: &str) -> Result<Value, ApiError> {
-    match Job::find(tx, job_id).await? {
-        Some(job) => job.document(),
-        None => Err(ApiError::internal(format!("there is no job {job_id}"))),
+/// The job's document, a JSON object, as the thing gets it.
+pub(crate) async fn document(tx: &mut Tx, job_id: &str, thing: &str) -> Result<Value, ApiError> {
+    let Some(job) = Job::find(tx, job_id).await? else {
+        return Err(ApiError::internal(format!("there is no job {job_id}")));
+    };
+    // Without a configuration that it cannot ask for, nucleus-lite would apply the rest.
+    match &job {
+        Job::Deployment(row) if !large::fits_job(row) && !is_lite(tx, thing).await? => {
+            large::document_in_job(row)
+        }
+        _ => job.document(),
     }
 }
 

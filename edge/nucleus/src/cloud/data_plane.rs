@@ -6,8 +6,8 @@ use std::time::Duration;
 use marram_http::StatusCode;
 use marram_http::client::{Client, Download, Request, Response, SendRequest, is_transient_status};
 use marram_model::data_plane::{
-    GetComponentVersionArtifactResponse, ListThingGroupsResponse,
-    ResolveComponentCandidatesRequest, ResolveComponentCandidatesResponse,
+    GetComponentVersionArtifactResponse, GetDeploymentConfigurationResponse,
+    ListThingGroupsResponse, ResolveComponentCandidatesRequest, ResolveComponentCandidatesResponse,
     ResolvedComponentVersion, ThingGroupMembership,
 };
 use serde::de::DeserializeOwned;
@@ -139,6 +139,20 @@ impl DataPlane {
         }
         let reason = format!("more than {MAX_PAGES} pages");
         Err(CallDataPlane::BadAnswer { operation: OPERATION, reason })
+    }
+
+    /// Where the whole of a document that went out in short form can be fetched for a while.
+    pub async fn deployment_configuration(
+        &self,
+        deployment_id: &str,
+    ) -> Result<GetDeploymentConfigurationResponse, CallDataPlane> {
+        let url = format!(
+            "{}/greengrass/v2/coreDevices/{}/deployments/{}/configuration",
+            self.base_url,
+            escaped(&self.thing, ""),
+            escaped(deployment_id, ""),
+        );
+        self.call("GetDeploymentConfiguration", Request::get(url)).await
     }
 
     /// Where an artifact can be fetched for a while. `name` is what follows `greengrass:`.

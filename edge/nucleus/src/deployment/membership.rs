@@ -6,6 +6,7 @@ use marram_model::arn::Target;
 use marram_model::data_plane::ThingGroupMembership;
 
 use super::machine::Failure;
+use super::steps::large::ConfigurationSource;
 use crate::cloud::DataPlane;
 use crate::cloud::data_plane::CallDataPlane;
 use crate::packages::RetryPolicy;
@@ -25,9 +26,12 @@ impl MembershipSource for DataPlane {
 }
 
 /// Everything that a deployment asks of the cloud.
-pub trait FleetData: MembershipSource + CandidateSource + ArtifactSource {}
+pub trait FleetData:
+    MembershipSource + CandidateSource + ConfigurationSource + ArtifactSource
+{
+}
 
-impl<T: MembershipSource + CandidateSource + ArtifactSource> FleetData for T {}
+impl<T: MembershipSource + CandidateSource + ConfigurationSource + ArtifactSource> FleetData for T {}
 
 /// Asks until the cloud answers; `None` if the device may not ask, which drops no group.
 pub(crate) async fn ask(

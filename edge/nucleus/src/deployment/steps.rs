@@ -2,6 +2,7 @@
 
 mod apply;
 mod consult;
+pub(super) mod large;
 mod local;
 mod nucleus;
 mod outcome;
@@ -12,7 +13,9 @@ mod settle;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use marram_model::deployment::{DeploymentDocument, LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS};
+use marram_model::deployment::{
+    DeploymentDocument, LARGE_CONFIGURATION, LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS,
+};
 use marram_model::error_code::ErrorCode;
 use marram_model::status::{DeploymentOutcome, DetailedStatus};
 use marram_os::clock::SharedClock;
@@ -36,7 +39,7 @@ use crate::resolve::Resolution;
 use crate::supervisor::Supervisor;
 
 /// What a document may ask of this device (B1.1).
-const CAPABILITIES: &[&str] = &[LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS];
+const CAPABILITIES: &[&str] = &[LARGE_CONFIGURATION, LINUX_RESOURCE_LIMITS, SUB_DEPLOYMENTS];
 
 /// The device, as deployments see it.
 #[derive(Debug)]
@@ -94,7 +97,10 @@ impl Steps for NucleusSteps {
     async fn run(&self, step: Step, current: &mut Current) -> Result<(), Failure> {
         match step {
             Step::Gather => self.gather(current).await,
-            Step::Resolve => self.resolve(current).await,
+            Step::Resolve => {
+                self.resolve(current).await?;
+                self.complete(current).await
+            }
             Step::Prepare => self.prepare().await,
             Step::NotifyComponents => self.notify_components(current).await,
             Step::ValidateConfiguration => self.validate_configuration(current).await,
