@@ -9,6 +9,7 @@ mod deployments;
 mod devices;
 mod export;
 mod import;
+mod keys;
 mod portable;
 mod restore;
 mod status;
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// The time in a cloud, and moving it where it is virtual
     #[command(subcommand)]
     Clock(clock::Command),
+    /// Access keys of people and programs, and what each may do
+    #[command(subcommand, visible_alias = "key")]
+    Keys(keys::Command),
 }
 
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -61,5 +65,6 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Export(arguments) => exit::of(export::run(&arguments)),
         Command::Import(arguments) => exit::of(import::run(&arguments)),
         Command::Clock(command) => exit::of(clock::run(&command)),
+        Command::Keys(command) => exit::of(keys::run(&command)),
     }
 }

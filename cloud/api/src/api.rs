@@ -47,6 +47,8 @@ pub(crate) struct Services {
     pub(crate) backups: Arc<dyn Backups>,
     pub(crate) clock: SharedClock,
     pub(crate) virtual_clock: Option<ManualClock>,
+    /// Whether calls come over TLS, for policies that ask.
+    pub(crate) over_tls: bool,
 }
 
 impl Services {
@@ -89,6 +91,7 @@ impl Api {
             backups: parts.backups,
             clock: parts.clock,
             virtual_clock: parts.virtual_clock,
+            over_tls: tls.is_some(),
         });
         let server = Server::start(listener, tls, Settings::default(), move |request, peer| {
             let services = Arc::clone(&services);

@@ -1,10 +1,34 @@
-//! One line for each call that may have changed something, on the tracing target `audit`.
+//! One line for each call that may have changed something or was denied, on the tracing target
+//! `audit`.
 
 use std::net::SocketAddr;
 
 use hyper::Method;
 use marram_registry::Principal;
 use tracing::info;
+
+use crate::authority::Authority;
+use crate::resources::Need;
+use marram_aws::ApiError;
+
+/// What a call asked for, as far as it came.
+#[derive(Debug, Default)]
+pub(crate) struct Deed {
+    /// `iot:CreateThing`; none for a request that is no operation.
+    pub(crate) operation: Option<String>,
+    /// ARNs, or `*`.
+    pub(crate) resource: String,
+}
+
+impl Deed {
+    /// Notes what is asked for, and then asks whether the caller may.
+    pub(crate) fn begin(&mut self, authority: &Authority, needs: &[Need]) -> Result<(), ApiError> {
+        self.operation = needs.first().map(|(action, _)| action.clone());
+        let resources: Vec<&str> = needs.iter().map(|(_, resource)| resource.as_str()).collect();
+        self.resource = resources.join(" ");
+        needs.iter().try_for_each(|(action, resource)| authority.permit(action, resource))
+    }
+}
 
 /// A verified call.
 #[derive(Debug)]
@@ -16,13 +40,18 @@ pub(crate) struct Record<'a> {
     pub(crate) method: &'a Method,
     /// Without the query, which may hold a presigned URL's signature.
     pub(crate) path: &'a str,
+    pub(crate) deed: &'a Deed,
 }
 
 impl Record<'_> {
-    /// Writes the line, unless the call only read.
+    /// Writes the line, unless the call only read and was let in.
     pub(crate) fn write(&self, status: u16) {
-        let reads = *self.method == Method::GET || *self.method == Method::HEAD;
-        if reads || self.service == "sts" {
+        let outcome = match status {
+            403 => "denied",
+            0..400 => "done",
+            _ => "failed",
+        };
+        if self.only_reads() && outcome != "denied" {
             return;
         }
         info!(
@@ -34,6 +63,17 @@ impl Record<'_> {
             method = %self.method,
             path = self.path,
             status,
+            operation = self.deed.operation.as_deref(),
+            resource = self.deed.resource,
+            outcome,
         );
+    }
+
+    fn only_reads(&self) -> bool {
+        const READING: &[&str] = &["Describe", "Explain", "Get", "Head", "List", "Resolve"];
+        match self.deed.operation.as_deref().and_then(|operation| operation.split_once(':')) {
+            Some((_, name)) => READING.iter().any(|verb| name.starts_with(verb)),
+            None => *self.method == Method::GET || *self.method == Method::HEAD,
+        }
     }
 }

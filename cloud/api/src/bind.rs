@@ -94,6 +94,17 @@ fn parse_body(body: &[u8], dialect: Dialect) -> Result<Map<String, Value>, ApiEr
 }
 
 impl Members {
+    /// A member that is a text, and not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The texts in a member that is a list.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        let list = self.values.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// The operation's typed request.
     pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let whole = Value::Object(self.values);

@@ -1,6 +1,7 @@
 //! One call from its head to its answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,16 +11,16 @@ use marram_aws::ApiError;
 use marram_aws::sigv4::{Claim, Family};
 use marram_blobs::s3;
 use marram_http::server::{ReadBody, Reply, Request, read_body};
-use marram_registry::Principal;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::api::Services;
-use crate::audit::Record;
+use crate::audit::{Deed, Record};
+use crate::authority::Authority;
 use crate::bind::unknown_operation;
-use crate::caller::{Caller, Claimed, presumed_family, read_claim};
+use crate::caller::{Claimed, presumed_family, read_claim};
 use crate::envelope::{About, Answer, refuse};
-use crate::{greengrass, iot, iot_data, iot_jobs_data, own, sts};
+use crate::{greengrass, iam, iot, iot_data, iot_jobs_data, own, sts};
 
 /// Room for a deployment of 10 MiB, whose configuration updates are JSON within JSON strings. Only
 /// those who name a known access key may send it.
@@ -69,12 +70,10 @@ async fn answer_s3(
     source: SocketAddr,
 ) -> Result<Reply, ApiError> {
     let claimed = Claimed::look_up(services, &parts, claim).await?;
-    let caller = claimed.verify(None, services.clock.now_ms())?;
-    caller.authorize(about.service)?;
-    let access = match caller.principal {
-        Principal::User { .. } => s3::Access::All,
-        Principal::System { .. } => s3::Access::Reserved,
-        Principal::Role { .. } => s3::Access::Objects,
+    let caller = claimed.verify(services, None, source)?;
+    let access = match caller.authority.is_for_artifacts() {
+        true => s3::Access::Reserved,
+        false => s3::Access::Permitted(Arc::clone(&caller.authority) as Arc<dyn s3::Permit>),
     };
     let call = s3::Call {
         request: hyper::Request::from_parts(parts, body),
@@ -83,8 +82,9 @@ async fn answer_s3(
         access,
         request_id: about.request_id.to_owned(),
     };
-    let reply = services.s3.handle(call).await;
-    record(&caller.principal, about, source).write(reply.status().as_u16());
+    let s3::Handled { reply, operation, resource } = services.s3.handle(call).await;
+    let deed = Deed { operation: operation.map(|name| format!("s3:{name}")), resource };
+    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
     Ok(reply)
 }
 
@@ -100,18 +100,15 @@ async fn answer_other(
     let claimed = Claimed::look_up(services, parts, claim).await?;
     let limit = if about.service == "greengrass" { MAX_GREENGRASS_BODY } else { MAX_BODY };
     let body = read_body(body, limit, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
-    let caller = claimed.verify(Some(&body), services.clock.now_ms())?;
-    let answered = match caller.authorize(about.service) {
-        Ok(()) => timeout(CALL_DEADLINE, dispatch(services, parts, body, &caller, about))
-            .await
-            .unwrap_or_else(|_| Err(overdue())),
-        Err(denied) => Err(denied),
-    };
+    let caller = claimed.verify(services, Some(&body), source)?;
+    let mut deed = Deed::default();
+    let running = dispatch(services, parts, body, &caller.authority, about, &mut deed);
+    let answered = timeout(CALL_DEADLINE, running).await.unwrap_or_else(|_| Err(overdue()));
     let reply = match answered {
         Ok(answer) => answer.into_reply(about.request_id),
         Err(error) => refuse(&error, about),
     };
-    record(&caller.principal, about, source).write(reply.status().as_u16());
+    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
     Ok(reply)
 }
 
@@ -119,23 +116,22 @@ async fn dispatch(
     services: &Services,
     parts: &Parts,
     body: Bytes,
-    caller: &Caller,
+    authority: &Authority,
     about: About<'_>,
+    deed: &mut Deed,
 ) -> Result<Answer, ApiError> {
+    let registry = &services.registry;
     match about.service {
-        "greengrass" => greengrass::answer(&services.fleet, parts, &body).await,
-        "iot" => iot::answer(&services.registry, &services.fleet, parts, &body).await,
-        "iot-jobs-data" => iot_jobs_data::answer(&services.fleet, parts, &body).await,
-        "iotdata" => iot_data::answer(services, parts, body).await,
+        "greengrass" => greengrass::answer(services, parts, &body, authority, deed).await,
+        "iot" => iot::answer(services, parts, &body, authority, deed).await,
+        "iot-jobs-data" => iot_jobs_data::answer(services, parts, &body, authority, deed).await,
+        "iotdata" => iot_data::answer(services, parts, body, authority, deed).await,
         "sts" => {
-            let account = &services.registry.account().account_id;
-            sts::answer(account, &caller.principal, parts, &body, about.request_id)
+            deed.operation = Some("sts:GetCallerIdentity".to_owned());
+            let account = &registry.account().account_id;
+            sts::answer(account, &authority.principal, parts, &body, about.request_id)
         }
-        "iam" => Err(ApiError::new(
-            "InvalidAction",
-            400,
-            "iam is not offered: roles are names here, and role aliases take any role ARN",
-        )),
+        "iam" => iam::answer(registry, parts, &body, about.request_id, authority, deed).await,
         service => {
             let error = unknown_operation(parts);
             let message = format!("the service `{service}` is not offered: {}", error.message);
@@ -145,17 +141,19 @@ async fn dispatch(
 }
 
 pub(crate) fn record<'a>(
-    principal: &'a Principal,
+    authority: &'a Authority,
     about: About<'a>,
     source: SocketAddr,
+    deed: &'a Deed,
 ) -> Record<'a> {
     Record {
         request_id: about.request_id,
-        principal,
+        principal: &authority.principal,
         source,
         service: about.service,
         method: about.method,
         path: about.path,
+        deed,
     }
 }
 

@@ -1,4 +1,7 @@
-//! Who calls, and what they may call.
+//! Who calls.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
@@ -6,9 +9,10 @@ use marram_aws::sigv4::{
     ChunkChain, Claim, Family, KnownKey, Payload, Rejection, Request, Session, parse, sha256_hex,
     verify,
 };
-use marram_registry::{KnownAccessKey, Principal};
+use marram_registry::KnownAccessKey;
 
 use crate::api::Services;
+use crate::authority::Authority;
 
 /// A request's head with the signature that it claims, and the key that this names.
 pub(crate) struct Claimed<'r> {
@@ -45,44 +49,31 @@ impl<'r> Claimed<'r> {
     }
 
     /// Verifies the signature over the head, and the body when that is already here.
-    pub(crate) fn verify(self, body: Option<&[u8]>, now_ms: i64) -> Result<Caller, ApiError> {
+    pub(crate) fn verify(
+        self,
+        services: &Services,
+        body: Option<&[u8]>,
+        source: SocketAddr,
+    ) -> Result<Caller, ApiError> {
+        let now_ms = services.clock.now_ms();
         let request = signed_request(self.parts, &self.headers);
         let known = known_key(&self.key);
         let digest = body.map(sha256_hex);
         verify(&request, &self.claim, &known, digest.as_deref(), now_ms)
             .map_err(|rejection| rejection.to_api_error(Family::of(&self.claim.scope.service)))?;
         let chunks = self.claim.chunk_chain(&known);
-        Ok(Caller { principal: self.key.principal, payload: self.claim.payload, chunks })
+        let KnownAccessKey { principal, permissions, .. } = self.key;
+        let authority = Authority::new(principal, permissions, source.ip(), services.over_tls);
+        Ok(Caller { authority: Arc::new(authority), payload: self.claim.payload, chunks })
     }
 }
 
 /// Whoever signed, verified, and what the signature says of the body.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    pub(crate) principal: Principal,
+    pub(crate) authority: Arc<Authority>,
     pub(crate) payload: Payload,
     pub(crate) chunks: Option<ChunkChain>,
-}
-
-impl Caller {
-    /// Whether this principal may call `service` at all. Whoever holds a long-term key runs this
-    /// cloud and may do everything. The cloud's own key signs URLs of artifacts only. Temporary credentials belong to devices: they reach objects
-    /// (S3 decides which operations those are) and may ask who they are; everything else is
-    /// denied.
-    pub(crate) fn authorize(&self, service: &str) -> Result<(), ApiError> {
-        match &self.principal {
-            Principal::User { .. } => Ok(()),
-            Principal::Role { .. } if matches!(service, "s3" | "sts") => Ok(()),
-            Principal::System { .. } if service == "s3" => Ok(()),
-            Principal::System { arn } => Err(ApiError::access_denied(format!(
-                "{arn} may not call {service}: it signs URLs of component artifacts"
-            ))),
-            Principal::Role { arn, .. } => Err(ApiError::access_denied(format!(
-                "{arn} may not call {service}: temporary credentials of devices reach only \
-                 objects in S3"
-            ))),
-        }
-    }
 }
 
 fn signed_request<'r>(parts: &'r Parts, headers: &'r [(&'r str, &'r str)]) -> Request<'r> {

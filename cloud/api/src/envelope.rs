@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
-use marram_aws::ApiError;
 use marram_aws::query::{STS_NAMESPACE, error_response};
 use marram_aws::s3::error_body;
 use marram_aws::sigv4::Family;
+use marram_aws::{ApiError, iam};
 use marram_http::server::{Reply, reply};
 use serde::Serialize;
 
@@ -63,7 +63,10 @@ pub(crate) fn refuse(error: &ApiError, about: About<'_>) -> Reply {
     let status = status(error.status);
     let mut answer = match about.family {
         Family::Json => reply(status, JSON, error.rest_json_body().to_string()),
-        Family::Query => reply(status, XML, error_response(error, STS_NAMESPACE, about.request_id)),
+        Family::Query => {
+            let namespace = if about.service == "iam" { iam::NAMESPACE } else { STS_NAMESPACE };
+            reply(status, XML, error_response(error, namespace, about.request_id))
+        }
         Family::S3 if about.method == Method::HEAD => reply(status, "", Bytes::new()),
         Family::S3 => {
             reply(status, "application/xml", error_body(error, about.path, about.request_id))

@@ -3,17 +3,27 @@
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
 use marram_aws::greengrassv2::{Operation, ROUTES};
-use marram_fleet::Fleet;
 
+use crate::api::Services;
+use crate::audit::Deed;
+use crate::authority::Authority;
 use crate::bind::{Bound, Dialect, bind};
 use crate::envelope::Answer;
 use crate::iot::run;
+use crate::resources;
 
 /// Answers one call.
-pub(crate) async fn answer(fleet: &Fleet, parts: &Parts, body: &[u8]) -> Result<Answer, ApiError> {
+pub(crate) async fn answer(
+    services: &Services,
+    parts: &Parts,
+    body: &[u8],
+    authority: &Authority,
+    deed: &mut Deed,
+) -> Result<Answer, ApiError> {
     use Operation as O;
     let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Greengrass, parts, body)?;
-    let f = fleet;
+    deed.begin(authority, &resources::of_greengrass(operation, &m, services.registry.account()))?;
+    let f = &services.fleet;
     let running = match operation {
         O::AssociateServiceRoleToAccount => {
             run(m, status, |q| f.associate_service_role_to_account(q))

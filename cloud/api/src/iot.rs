@@ -5,13 +5,15 @@ use std::pin::Pin;
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
 use marram_aws::iot::{Operation, ROUTES};
-use marram_fleet::Fleet;
-use marram_registry::Registry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::Services;
+use crate::audit::Deed;
+use crate::authority::Authority;
 use crate::bind::{Bound, Dialect, Members, bind};
 use crate::envelope::Answer;
+use crate::resources;
 
 /// An operation under way.
 pub(crate) type Running<'s> = Pin<Box<dyn Future<Output = Result<Answer, ApiError>> + Send + 's>>;
@@ -35,14 +37,16 @@ where
 
 /// Answers one call.
 pub(crate) async fn answer(
-    registry: &Registry,
-    fleet: &Fleet,
+    services: &Services,
     parts: &Parts,
     body: &[u8],
+    authority: &Authority,
+    deed: &mut Deed,
 ) -> Result<Answer, ApiError> {
     use Operation as O;
     let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Iot, parts, body)?;
-    let r = registry;
+    deed.begin(authority, &resources::of_iot(operation, &m, services.registry.account()))?;
+    let (r, fleet) = (&services.registry, &services.fleet);
     let running = match operation {
         O::AddThingToThingGroup => run(m, status, |q| r.add_thing_to_thing_group(q)),
         O::AssociateTargetsWithJob => run(m, status, |q| fleet.associate_targets_with_job(q)),

@@ -15,12 +15,16 @@ use marram_aws::ApiError;
 use marram_aws::iot_data::{Operation, ROUTES};
 use marram_aws::route::{BindError, find};
 use marram_fleet::{Origin, shadow_error};
+use marram_model::arn::Account;
 use marram_model::shadow_topics::{ShadowTopic, ShadowVerb};
 use serde_json::{Map, Value};
 
 use crate::api::Services;
+use crate::audit::Deed;
+use crate::authority::Authority;
 use crate::bind::unknown_operation;
 use crate::envelope::Answer;
+use crate::resources::Need;
 
 pub use properties::MessageProperties;
 
@@ -71,6 +75,8 @@ pub(crate) async fn answer(
     services: &Services,
     parts: &Parts,
     body: Bytes,
+    authority: &Authority,
+    deed: &mut Deed,
 ) -> Result<Answer, ApiError> {
     let Some((route, labels)) = find(ROUTES, parts.method.as_str(), parts.uri.path()) else {
         return Err(unknown_operation(parts));
@@ -79,6 +85,7 @@ pub(crate) async fn answer(
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let members = route.bind(labels, query, header, Map::new()).map_err(|e| unbound(&e))?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+    deed.begin(authority, &needs(route.operation, &members, services.registry.account()))?;
     let fleet = &services.fleet;
     let thing = text("thingName").unwrap_or_default();
     let shadow = text("shadowName");
@@ -113,6 +120,31 @@ pub(crate) async fn answer(
         }
     };
     Answer::json(route.status, &document.map_err(shadow_error)?)
+}
+
+/// What a call needs; a kept message needs more than one that passes by (AWS IoT developer guide,
+/// "AWS IoT Core policy actions"). A shadow with a name stands below its thing.
+fn needs(operation: Operation, members: &Map<String, Value>, account: &Account) -> Vec<Need> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let action = format!("iot:{operation:?}");
+    match operation {
+        Operation::Publish => {
+            let topic = account.topic(text("topic"));
+            let retains = members.get("retain").and_then(Value::as_bool).unwrap_or(false);
+            let retained = retains.then(|| ("iot:RetainPublish".to_owned(), topic.clone()));
+            [(action, topic)].into_iter().chain(retained).collect()
+        }
+        Operation::GetRetainedMessage => vec![(action, account.topic(text("topic")))],
+        Operation::ListRetainedMessages => vec![(action, "*".to_owned())],
+        Operation::GetConnection => vec![(action, account.client(text("clientId")))],
+        Operation::ListNamedShadowsForThing => vec![(action, account.thing(text("thingName")))],
+        Operation::DeleteThingShadow | Operation::GetThingShadow | Operation::UpdateThingShadow => {
+            let thing = account.thing(text("thingName"));
+            let shadow = text("shadowName");
+            let separator = if shadow.is_empty() { "" } else { "/" };
+            vec![(action, format!("{thing}{separator}{shadow}"))]
+        }
+    }
 }
 
 async fn publish(

@@ -12,6 +12,7 @@
 
 mod api;
 mod audit;
+mod authority;
 mod backup;
 mod bind;
 mod call;
@@ -19,10 +20,12 @@ mod caller;
 mod clock;
 mod envelope;
 mod greengrass;
+mod iam;
 mod iot;
 mod iot_data;
 mod iot_jobs_data;
 mod own;
+mod resources;
 mod sts;
 
 pub use api::{Api, Parts};

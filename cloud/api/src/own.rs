@@ -2,10 +2,11 @@
 //!
 //! | operation | who may |
 //! |---|---|
-//! | `POST /backup` | the root key |
-//! | `GET /deployments/{deploymentId}/explanation` | who may call `greengrass` |
-//! | `GET /clock` | who may call `greengrass` |
-//! | `POST /clock/advance` | the root key |
+//! | `POST /backup`, `POST /clock/advance` | keys with full access |
+//! | `GET /deployments/{deploymentId}/explanation` | `marram:ExplainDeployment` on the deployment |
+//! | `GET /clock` | `marram:GetClock` |
+//! | `GET /keys`, `POST /keys` | `marram:ListKeys`, `marram:CreateKey` |
+//! | `DELETE /keys/{accessKeyId}`, `POST /keys/{accessKeyId}/disable`, `…/enable`, `…/rotate` | `marram:DeleteKey`, … on the key |
 
 use std::net::SocketAddr;
 
@@ -16,11 +17,14 @@ use marram_aws::ApiError;
 use marram_aws::route::{Kind, Route};
 use marram_aws::sigv4::Claim;
 use marram_http::server::{Reply, read_body};
+use marram_model::arn::Account;
 
 use crate::api::Services;
-use crate::bind::{Bound, Dialect, bind};
+use crate::audit::Deed;
+use crate::authority::Authority;
+use crate::bind::{Bound, Dialect, Members, bind};
 use crate::call::{BODY_DEADLINE, MAX_BODY, record, unread};
-use crate::caller::{Caller, Claimed};
+use crate::caller::Claimed;
 use crate::envelope::{About, refuse};
 use crate::iot::run;
 use crate::{backup, clock};
@@ -34,6 +38,12 @@ enum Operation {
     ExplainDeployment,
     GetClock,
     AdvanceClock,
+    CreateKey,
+    DeleteKey,
+    DisableKey,
+    EnableKey,
+    ListKeys,
+    RotateKey,
 }
 
 const ROUTES: &[Route<Operation>] = &[
@@ -44,6 +54,12 @@ const ROUTES: &[Route<Operation>] = &[
     },
     route(Operation::GetClock, "GET", "/clock"),
     route(Operation::AdvanceClock, "POST", "/clock/advance"),
+    route(Operation::ListKeys, "GET", "/keys"),
+    Route { status: 201, ..route(Operation::CreateKey, "POST", "/keys") },
+    route(Operation::DeleteKey, "DELETE", "/keys/{accessKeyId}"),
+    route(Operation::DisableKey, "POST", "/keys/{accessKeyId}/disable"),
+    route(Operation::EnableKey, "POST", "/keys/{accessKeyId}/enable"),
+    Route { status: 201, ..route(Operation::RotateKey, "POST", "/keys/{accessKeyId}/rotate") },
 ];
 
 const fn route(
@@ -65,12 +81,14 @@ pub(crate) async fn answer(
 ) -> Result<Reply, ApiError> {
     let claimed = Claimed::look_up(services, parts, claim).await?;
     let body = read_body(body, MAX_BODY, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
-    let caller = claimed.verify(Some(&body), services.clock.now_ms())?;
-    let reply = match dispatch(services, parts, body, &caller, about).await {
+    let caller = claimed.verify(services, Some(&body), source)?;
+    let mut deed = Deed::default();
+    let running = dispatch(services, parts, body, &caller.authority, about, &mut deed);
+    let reply = match running.await {
         Ok(reply) => reply,
         Err(error) => refuse(&error, about),
     };
-    record(&caller.principal, about, source).write(reply.status().as_u16());
+    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
     Ok(reply)
 }
 
@@ -78,40 +96,59 @@ async fn dispatch(
     services: &Services,
     parts: &Parts,
     body: Bytes,
-    caller: &Caller,
+    authority: &Authority,
     about: About<'_>,
+    deed: &mut Deed,
 ) -> Result<Reply, ApiError> {
-    let Bound { operation, status, members } = bind(ROUTES, Dialect::Greengrass, parts, &body)?;
-    let answer = match operation {
-        Operation::Backup => {
-            only_root(caller, "Backup", "a back-up holds every secret")?;
-            return backup::answer(services).await;
-        }
-        Operation::ExplainDeployment => {
-            caller.authorize("greengrass")?;
-            run(members, status, |q| services.fleet.explain_deployment(q)).await?
-        }
-        Operation::GetClock => {
-            caller.authorize("greengrass")?;
-            run(members, status, |q| clock::get(services, q)).await?
-        }
-        Operation::AdvanceClock => {
-            only_root(caller, "AdvanceClock", "all of the cloud goes by it")?;
-            run(members, status, |q| clock::advance(services, q)).await?
-        }
+    let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Greengrass, parts, &body)?;
+    permit(operation, &m, services.registry.account(), authority, deed)?;
+    let (r, fleet) = (&services.registry, &services.fleet);
+    let running = match operation {
+        Operation::Backup => return backup::answer(services).await,
+        Operation::ExplainDeployment => run(m, status, |q| fleet.explain_deployment(q)),
+        Operation::GetClock => run(m, status, |q| clock::get(services, q)),
+        Operation::AdvanceClock => run(m, status, |q| clock::advance(services, q)),
+        Operation::CreateKey => run(m, status, |q| r.create_key(q)),
+        Operation::DeleteKey => run(m, status, |q| r.delete_key(q)),
+        Operation::DisableKey => run(m, status, |q| r.disable_key(q)),
+        Operation::EnableKey => run(m, status, |q| r.enable_key(q)),
+        Operation::ListKeys => run(m, status, |q| r.list_keys(q)),
+        Operation::RotateKey => run(m, status, |q| r.rotate_key(q)),
     };
-    Ok(answer.into_reply(about.request_id))
+    Ok(running.await?.into_reply(about.request_id))
 }
 
-/// Whatever policies say.
-fn only_root(caller: &Caller, operation: &str, why: &str) -> Result<(), ApiError> {
-    let who = &caller.principal;
-    if who.is_root() {
-        return Ok(());
+/// Asks whether the caller may. What no policy can give is asked for first of all.
+fn permit(
+    operation: Operation,
+    members: &Members,
+    account: &Account,
+    authority: &Authority,
+    deed: &mut Deed,
+) -> Result<(), ApiError> {
+    let action = format!("{SERVICE}:{operation:?}");
+    let resource = match operation {
+        Operation::ExplainDeployment => {
+            members.text("deploymentId").map(|id| account.deployment(id))
+        }
+        Operation::DeleteKey
+        | Operation::DisableKey
+        | Operation::EnableKey
+        | Operation::RotateKey => members.text("accessKeyId").map(|id| account.access_key(id)),
+        Operation::Backup
+        | Operation::GetClock
+        | Operation::AdvanceClock
+        | Operation::CreateKey
+        | Operation::ListKeys => None,
+    };
+    let resource = resource.unwrap_or_else(|| "*".to_owned());
+    deed.operation = Some(action.clone());
+    deed.resource.clone_from(&resource);
+    match operation {
+        Operation::Backup => authority.require_full_access(&action, "a back-up holds every secret"),
+        Operation::AdvanceClock => {
+            authority.require_full_access(&action, "all of the cloud goes by it")
+        }
+        _ => authority.permit(&action, &resource),
     }
-    Err(ApiError::access_denied(format!(
-        "User: {} is not authorized to perform: {SERVICE}:{operation}: {why}, so only the root \
-         key may",
-        who.arn()
-    )))
 }

@@ -11,10 +11,14 @@ mod checksum;
 mod objects;
 mod operation;
 mod parts;
+mod permission;
 mod range;
 mod receive;
 mod refusal;
 mod target;
+
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Body;
@@ -34,14 +38,21 @@ use target::Target;
 
 const XML: &str = "application/xml";
 
+/// Decides what a caller may do.
+pub trait Permit: Send + Sync + fmt::Debug {
+    /// Whether the caller may do `action` (`s3:GetObject`) to `resource` (`arn:aws:s3:::bucket/key`,
+    /// or `*`).
+    ///
+    /// # Errors
+    /// It may not; the error is the answer.
+    fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError>;
+}
+
 /// What the caller may do, decided from who signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Access {
-    /// Everything, also making and removing buckets, but for the reserved bucket.
-    All,
-    /// Finding a bucket, reading and writing its objects; no listing, no deleting, nothing in the
-    /// reserved bucket. For temporary keys of devices.
-    Objects,
+    /// What is permitted, but for the reserved bucket.
+    Permitted(Arc<dyn Permit>),
     /// Reading objects of the reserved bucket, and nothing else. For URLs that the cloud signs.
     Reserved,
 }
@@ -83,6 +94,17 @@ pub struct Service {
     settings: Settings,
 }
 
+/// An answer, and what it answers.
+#[derive(Debug)]
+pub struct Handled {
+    /// The answer.
+    pub reply: Reply,
+    /// The operation's name, if the request is one.
+    pub operation: Option<String>,
+    /// The ARN of what it is about.
+    pub resource: String,
+}
+
 impl Service {
     /// An endpoint over the store.
     pub fn new(blobs: Blobs, settings: Settings) -> Self {
@@ -90,76 +112,42 @@ impl Service {
     }
 
     /// Answers one request. Errors are answers too.
-    pub async fn handle<B>(&self, call: Call<B>) -> Reply
+    pub async fn handle<B>(&self, call: Call<B>) -> Handled
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
         let (parts, body) = call.request.into_parts();
         let head = parts.method == Method::HEAD;
-        let path = parts.uri.path().to_owned();
+        let path = parts.uri.path();
         let intake = Intake { body, payload: call.payload, chunks: call.chunks };
-        let mut answer = match self.answer(&parts, intake, call.access).await {
-            Ok(answer) => answer,
-            Err(error) => refuse(&error, &path, &call.request_id, head),
+        let (answered, operation, resource) = match self.read(&parts, &call.access) {
+            Ok((operation, request)) => {
+                let resource = request.target.arn();
+                let answered = request.answer(operation, intake).await;
+                (answered, Some(format!("{operation:?}")), resource)
+            }
+            Err(error) => (Err(error), None, "*".to_owned()),
         };
-        set(answer.headers_mut(), "x-amz-request-id", &call.request_id);
-        set(answer.headers_mut(), "x-amz-id-2", &call.request_id);
-        answer
+        let mut reply =
+            answered.unwrap_or_else(|error| refuse(&error, path, &call.request_id, head));
+        set(reply.headers_mut(), "x-amz-request-id", &call.request_id);
+        set(reply.headers_mut(), "x-amz-id-2", &call.request_id);
+        Handled { reply, operation, resource }
     }
 
-    async fn answer<B>(
-        &self,
-        parts: &Parts,
-        intake: Intake<B>,
-        access: Access,
-    ) -> Result<Reply, ApiError>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
-    {
+    /// What a request asks for, and of what.
+    fn read<'r>(
+        &'r self,
+        parts: &'r Parts,
+        access: &'r Access,
+    ) -> Result<(Operation, Request<'r>), ApiError> {
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let target = Target::parse(host, parts.uri.path(), &self.settings.hosts)?;
         let query = Query::parse(parts.uri.query().unwrap_or_default())?;
         let copies = parts.headers.contains_key("x-amz-copy-source");
         let operation = Operation::of(&parts.method, target.level(), &query, copies)?;
-        self.check_access(access, operation, &target.bucket)?;
-        let request = Request { service: self, headers: &parts.headers, query: &query, target };
-        match request.target.level() {
-            Level::Object => request.on_object(operation, intake).await,
-            Level::Bucket | Level::Service => request.on_bucket(operation, intake).await,
-        }
-    }
-
-    fn check_access(
-        &self,
-        access: Access,
-        operation: Operation,
-        bucket: &str,
-    ) -> Result<(), ApiError> {
-        let is_reserved = self.check_not_reserved(bucket).is_err();
-        let (may, who) = match access {
-            Access::Reserved => {
-                (is_reserved && operation.is_reading(), "a URL for component artifacts")
-            }
-            Access::All => (true, ""),
-            Access::Objects => (operation.is_for_devices(), "temporary credentials of a device"),
-        };
-        if !may {
-            let message = format!("{who} may not call {operation:?}");
-            return Err(ApiError::new("AccessDenied", 403, message));
-        }
-        match (access, operation) {
-            (Access::Reserved, _) => Ok(()),
-            (_, Operation::CreateBucket) if is_reserved => {
-                let message = format!(
-                    "the bucket name `{bucket}` is reserved for the fleet's own copies of \
-                     component artifacts: choose another"
-                );
-                Err(ApiError::new("BucketAlreadyExists", 409, message))
-            }
-            _ => self.check_not_reserved(bucket),
-        }
+        Ok((operation, Request { service: self, access, headers: &parts.headers, query, target }))
     }
 
     /// Answers for the reserved bucket as if it were not there.
@@ -174,12 +162,25 @@ impl Service {
 /// What every operation reads.
 struct Request<'a> {
     service: &'a Service,
+    access: &'a Access,
     headers: &'a HeaderMap,
-    query: &'a Query,
+    query: Query,
     target: Target,
 }
 
 impl Request<'_> {
+    async fn answer<B>(&self, operation: Operation, intake: Intake<B>) -> Result<Reply, ApiError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        self.check_permission(operation)?;
+        match self.target.level() {
+            Level::Object => self.on_object(operation, intake).await,
+            Level::Bucket | Level::Service => self.on_bucket(operation, intake).await,
+        }
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }

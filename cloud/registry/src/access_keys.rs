@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use marram_aws::ApiError;
 
+use crate::keys::name_of;
+use crate::permissions::{self, Permissions};
 use crate::registry::Registry;
 use crate::sealing::{NoRandom, random};
 
@@ -38,9 +40,12 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// Whether it is the account itself: the key that the cloud made at its first start.
-    pub fn is_root(&self) -> bool {
-        matches!(self, Self::User { arn } if arn.ends_with(":root"))
+    /// The name of the user; none for a role.
+    pub fn user_name(&self) -> Option<&str> {
+        match self {
+            Self::User { arn } | Self::System { arn } => Some(name_of(arn)),
+            Self::Role { .. } => None,
+        }
     }
 
     /// What `GetCallerIdentity` answers.
@@ -58,6 +63,8 @@ pub struct KnownAccessKey {
     pub secret_access_key: String,
     /// Whose it is.
     pub principal: Principal,
+    /// What its holder may do.
+    pub permissions: Permissions,
     /// For a temporary key: what was issued with it.
     pub session: Option<KnownSession>,
 }
@@ -90,7 +97,7 @@ impl fmt::Debug for KnownSession {
 
 impl Registry {
     /// The access key `id`, long-term or temporary; expired ones are given too, so that the
-    /// verifier can say so.
+    /// verifier can say so, but no disabled ones.
     ///
     /// # Errors
     /// The store failed, or the key file does not belong to it.
@@ -100,14 +107,20 @@ impl Registry {
     ) -> Result<Option<KnownAccessKey>, ApiError> {
         let mut reader = self.inner.store.read().await?;
         if let Some(key) = reader.access_key(id).await? {
+            if !key.is_active {
+                return Ok(None);
+            }
             let arn = key.principal;
-            let is_system = id == self.inner.system_key.access_key_id;
+            let (principal, permissions) = match id == self.inner.system_key.access_key_id {
+                true => (Principal::System { arn }, Permissions::Artifacts),
+                false => {
+                    (Principal::User { arn }, permissions::of_key(id, key.policy_json.as_deref())?)
+                }
+            };
             return Ok(Some(KnownAccessKey {
                 secret_access_key: self.unseal(id, &key.sealed_secret)?,
-                principal: match is_system {
-                    true => Principal::System { arn },
-                    false => Principal::User { arn },
-                },
+                principal,
+                permissions,
                 session: None,
             }));
         }
@@ -116,6 +129,7 @@ impl Registry {
         let role = session.role_arn.rsplit('/').next().unwrap_or_default();
         Ok(Some(KnownAccessKey {
             secret_access_key: self.unseal(id, &session.sealed_secret)?,
+            permissions: permissions::of_role(&mut reader, &session.role_arn).await?,
             session: Some(KnownSession {
                 token: self.unseal(&token_owner(id), &session.sealed_token)?,
                 expires_at_ms: session.expires_at_ms,

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use marram_aws::ApiError;
 use marram_aws::sigv4::Credentials;
 use marram_model::arn::Account;
 use marram_os::clock::SharedClock;
-use marram_store::{AccessKey, Store, StoreError, Tx};
+use marram_store::{AccessKey, AgePosition, Store, StoreError, Tx};
 use marram_tls::Authority;
 use tokio::sync::broadcast;
 
 use crate::access_keys::{new_access_key_id, new_secret};
 use crate::identity::Identities;
 use crate::registry::{CHANGES, Inner, Registry};
+use crate::roles::imply_role;
 use crate::sealing::{NoRandom, OpenSealingKey, SealingKey, Unseal, random};
 
 const DEFAULT_REGION: &str = "us-east-1";
@@ -21,7 +23,8 @@ const KEY_FILE: &str = "secrets.key";
 
 const ACCOUNT_ID: &str = "account_id";
 const REGION: &str = "region";
-const ROOT_KEY: &str = "root_access_key_id";
+pub(crate) const ROOT_KEY: &str = "root_access_key_id";
+const ROLES_IMPLIED: &str = "roles_implied";
 const SYSTEM_KEY: &str = "system_access_key_id";
 
 /// What [`Registry::open`] needs.
@@ -72,6 +75,9 @@ pub enum OpenRegistry {
     /// A setting names an access key that is not there.
     #[error("the access key `{0}` is gone from the database: restore it from the backup")]
     KeyGone(String),
+    /// A role alias's role could not be made.
+    #[error("cannot make the role of a role alias")]
+    ImplyRole(#[source] Box<ApiError>),
     /// A secret cannot be decrypted.
     #[error("the key file and the database do not belong together: {0}")]
     Unseal(String),
@@ -110,6 +116,7 @@ impl Registry {
         let root_key = access_key(&mut tx, &sealing, ROOT_KEY, root, now_ms).await?;
         let system = format!("arn:{PARTITION}:iam::{}:user/marram-system", account.account_id);
         let system_key = access_key(&mut tx, &sealing, SYSTEM_KEY, system, now_ms).await?;
+        imply_roles_of_older_aliases(&mut tx, now_ms).await?;
         tx.commit().await?;
         let inner = Inner {
             store: settings.store,
@@ -125,6 +132,18 @@ impl Registry {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+}
+
+/// Aliases are older than roles: those that a store of that time holds get theirs, once.
+async fn imply_roles_of_older_aliases(tx: &mut Tx, now_ms: i64) -> Result<(), OpenRegistry> {
+    if tx.setting(ROLES_IMPLIED).await?.is_some() {
+        return Ok(());
+    }
+    for alias in tx.role_aliases_from(&AgePosition::oldest(), true, i64::MAX).await? {
+        let made = imply_role(tx, &alias.role_arn, now_ms).await;
+        made.map_err(|error| OpenRegistry::ImplyRole(Box::new(error)))?;
+    }
+    Ok(tx.put_setting(ROLES_IMPLIED, "1").await?)
 }
 
 async fn account(
@@ -182,6 +201,8 @@ async fn access_key(
         access_key_id: id.clone(),
         principal,
         sealed_secret: sealing.seal(&id, &secret)?,
+        policy_json: None,
+        is_active: true,
         created_at_ms: now_ms,
     })
     .await?;

@@ -29,6 +29,13 @@ pub(crate) fn role_alias(value: &str) -> Result<(), ApiError> {
     })
 }
 
+/// Names of IAM's roles, policies and users: 1 to `most` of `[\w+=,.@-]`.
+pub(crate) fn iam_name(member: &str, value: &str, most: usize) -> Result<(), ApiError> {
+    text(member, value, 1, most, "letters, digits and `_+=,.@-`", |c| {
+        c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
+    })
+}
+
 /// Ids of certificates: 64 hexadecimal digits.
 pub(crate) fn certificate_id(value: &str) -> Result<(), ApiError> {
     text("certificateId", value, 64, 64, "hexadecimal digits", |c| c.is_ascii_hexdigit())

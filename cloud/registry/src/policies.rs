@@ -132,7 +132,7 @@ pub(crate) fn check_document(document: &str) -> Result<(), ApiError> {
     PolicyDocument::parse(document).map(drop).map_err(malformed)
 }
 
-fn malformed(error: ParsePolicy) -> ApiError {
+pub(crate) fn malformed(error: ParsePolicy) -> ApiError {
     let message = match &error {
         ParsePolicy::Json(source) => format!("{error}: {source}"),
         ParsePolicy::Field { .. } => error.to_string(),

@@ -12,6 +12,7 @@ use marram_store::{Reader, RoleAlias};
 use crate::fields;
 use crate::page::AgePage;
 use crate::registry::Registry;
+use crate::roles::imply_role;
 use crate::tags::put_tags;
 
 const DEFAULT_DURATION_S: i64 = 3600;
@@ -48,6 +49,7 @@ impl Registry {
                 format!("role alias `{}` exists: update it", alias.name),
             ));
         }
+        imply_role(&mut tx, &alias.role_arn, now_ms).await?;
         put_tags(&mut tx, &role_alias_arn, &request.tags).await?;
         tx.commit().await?;
         Ok(RoleAliasResponse { role_alias: alias.name, role_alias_arn })
@@ -90,6 +92,7 @@ impl Registry {
         alias.duration_s = request.credential_duration_seconds.unwrap_or(alias.duration_s);
         check(&alias.role_arn, alias.duration_s)?;
         alias.modified_at_ms = self.now_ms();
+        imply_role(&mut tx, &alias.role_arn, alias.modified_at_ms).await?;
         tx.update_role_alias(&alias).await?;
         tx.commit().await?;
         let role_alias_arn = self.inner.account.role_alias(&alias.name);

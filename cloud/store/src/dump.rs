@@ -61,6 +61,10 @@ const TABLES: &[&str] = &[
     "client_devices",
     "connectivity",
     "presence",
+    "iam_roles",
+    "iam_role_policies",
+    "iam_policies",
+    "iam_role_attachments",
 ];
 
 /// A group behind the one it lies in, for the reference from one to the other.

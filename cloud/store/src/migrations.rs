@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_mqtt", include_str!("../migrations/0004_mqtt.sql")),
     ("0005_jobs", include_str!("../migrations/0005_jobs.sql")),
     ("0006_operations", include_str!("../migrations/0006_operations.sql")),
+    ("0007_identity", include_str!("../migrations/0007_identity.sql")),
 ];
 
 const VERSION_TABLE: &str =

@@ -105,7 +105,7 @@ impl ApiError {
     }
 
     /// The same error under the name that `service` (its signing name: `greengrass`, `iot`,
-    /// `iot-jobs-data`, `iotdata`, `s3`, `sts`) has for it: one failure has several names in AWS.
+    /// `iot-jobs-data`, `iotdata`, `s3`, `sts`, `iam`) has for it: one failure has several names.
     #[must_use]
     pub fn named_for(mut self, service: &str) -> Self {
         self.code = match (self.code, service) {
@@ -113,7 +113,10 @@ impl ApiError {
                 "InternalFailureException"
             }
             ("InternalServerException", "s3") => "InternalError",
-            ("AccessDeniedException", "s3" | "sts") => "AccessDenied",
+            ("InternalServerException", "iam") => "ServiceFailure",
+            ("AccessDeniedException", "s3" | "sts" | "iam") => "AccessDenied",
+            ("InvalidRequestException", "iam") => "ValidationError",
+            ("MalformedPolicyException", "iam") => "MalformedPolicyDocument",
             (code, _) => code,
         };
         self
@@ -142,7 +145,9 @@ mod tests {
             assert_eq!(code(internal(), service), "InternalFailureException", "{service}");
         }
         assert_eq!(code(internal(), "s3"), "InternalError");
+        assert_eq!(code(internal(), "iam"), "ServiceFailure");
         assert_eq!(code(ApiError::access_denied("no"), "s3"), "AccessDenied");
+        assert_eq!(code(ApiError::access_denied("no"), "iam"), "AccessDenied");
         assert_eq!(code(ApiError::access_denied("no"), "iot"), "AccessDeniedException");
     }
 }

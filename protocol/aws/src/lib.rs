@@ -6,9 +6,11 @@
 pub mod epoch;
 pub mod error;
 pub mod greengrassv2;
+pub mod iam;
 pub mod iot;
 pub mod iot_data;
 pub mod iot_jobs_data;
+pub mod marram;
 pub mod query;
 pub mod route;
 pub mod s3;

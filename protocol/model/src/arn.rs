@@ -58,9 +58,19 @@ impl Account {
         self.arn("iot", format_args!("policy/{name}"))
     }
 
+    /// An MQTT client, by its client id.
+    pub fn client(&self, id: &str) -> String {
+        self.arn("iot", format_args!("client/{id}"))
+    }
+
     /// A role alias.
     pub fn role_alias(&self, name: &str) -> String {
         self.arn("iot", format_args!("rolealias/{name}"))
+    }
+
+    /// An MQTT topic.
+    pub fn topic(&self, name: &str) -> String {
+        self.arn("iot", format_args!("topic/{name}"))
     }
 
     /// An IoT job.
@@ -93,9 +103,20 @@ impl Account {
         self.arn("greengrass", format_args!("configuration:{target}:{revision}"))
     }
 
-    /// An IAM role. IAM has no region.
+    /// An access key, as the service `marram` knows it.
+    pub fn access_key(&self, id: &str) -> String {
+        self.arn("marram", format_args!("key/{id}"))
+    }
+
+    /// An IAM role.
     pub fn role(&self, name: &str) -> String {
-        format!("arn:{}:iam::{}:role/{name}", self.partition, self.account_id)
+        self.iam(&format!("role/{name}"))
+    }
+
+    /// What IAM knows: `role/NAME`, `user/NAME`, `policy/NAME`, each also with folders before the
+    /// name. IAM has no region.
+    pub fn iam(&self, resource: &str) -> String {
+        format!("arn:{}:iam::{}:{resource}", self.partition, self.account_id)
     }
 }
 

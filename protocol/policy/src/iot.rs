@@ -10,15 +10,20 @@
 
 mod condition;
 mod document;
-mod pattern;
 mod variable;
 
 use std::sync::Arc;
 
-pub use document::{ParsePolicy, PolicyDocument};
+pub use document::PolicyDocument;
 pub use variable::{ThingVariables, Variables};
 
-use document::{Effect, Statement};
+pub(crate) use variable::Variable;
+
+use crate::document::Effect;
+pub use crate::document::ParsePolicy;
+use document::Statement;
+
+type Pattern = crate::pattern::Pattern<Variable>;
 
 /// What a policy set says about one action on one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,17 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// What follows from whether some statement denies, and some allows.
+    pub(crate) fn of(denies: impl FnOnce() -> bool, allows: impl FnOnce() -> bool) -> Self {
+        if denies() {
+            Self::DeniedExplicitly
+        } else if allows() {
+            Self::Allowed
+        } else {
+            Self::NotAllowed
+        }
+    }
+
     /// Whether the action may go ahead.
     pub fn is_allowed(self) -> bool {
         self == Self::Allowed
@@ -62,13 +78,7 @@ impl PolicySet {
     /// actions that have none) by the principal that `variables` describe.
     pub fn allows(&self, action: &str, resource: &str, variables: &Variables<'_>) -> Decision {
         let speaks = |statement: &Arc<Statement>| statement.matches(action, resource, variables);
-        if self.denying.iter().any(speaks) {
-            Decision::DeniedExplicitly
-        } else if self.allowing.iter().any(speaks) {
-            Decision::Allowed
-        } else {
-            Decision::NotAllowed
-        }
+        Decision::of(|| self.denying.iter().any(speaks), || self.allowing.iter().any(speaks))
     }
 }
 

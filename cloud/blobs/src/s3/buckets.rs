@@ -133,10 +133,14 @@ impl Request<'_> {
             })?;
         let mut result = DeleteResult::default();
         for key in request.keys {
-            match blobs.delete(bucket, &key).await {
+            let deleted = match self.check_deletion(&key) {
+                Ok(()) => blobs.delete(bucket, &key).await.map_err(ApiError::from),
+                Err(denied) => Err(denied),
+            };
+            match deleted {
                 Ok(()) if request.quiet => {}
                 Ok(()) => result.deleted.push(key),
-                Err(error) => result.errors.push((key, error.into())),
+                Err(error) => result.errors.push((key, error)),
             }
         }
         Ok(xml(result.body()))

@@ -136,32 +136,6 @@ impl Operation {
     pub(super) fn is_reading(self) -> bool {
         matches!(self, Self::GetObject | Self::HeadObject)
     }
-
-    /// Whether the temporary credentials of a device may call it: what downloads and uploads need,
-    /// and the two questions about a bucket that Greengrass's nucleus asks before it downloads.
-    pub(super) fn is_for_devices(self) -> bool {
-        match self {
-            Self::HeadBucket
-            | Self::GetBucketLocation
-            | Self::GetObject
-            | Self::HeadObject
-            | Self::PutObject
-            | Self::CopyObject
-            | Self::CreateMultipartUpload
-            | Self::UploadPart
-            | Self::UploadPartCopy
-            | Self::CompleteMultipartUpload
-            | Self::AbortMultipartUpload
-            | Self::ListParts => true,
-            Self::ListBuckets
-            | Self::CreateBucket
-            | Self::DeleteBucket
-            | Self::ListObjects
-            | Self::ListObjectsV2
-            | Self::DeleteObjects
-            | Self::DeleteObject => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -78,8 +78,8 @@ impl Fixture {
         let chunks = payload.is_chunked().then(chain).flatten();
         let request_id = "r-1".to_owned();
         let call = Call { request, payload, chunks, access, request_id };
-        let answer = self.service.handle(call).await;
-        let (parts, body) = answer.into_parts();
+        let handled = self.service.handle(call).await;
+        let (parts, body) = handled.reply.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
@@ -91,8 +91,33 @@ impl Fixture {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        self.call(method, target, headers, body, Payload::of(body), Access::All).await
+        self.call(method, target, headers, body, Payload::of(body), all()).await
     }
+}
+
+/// Permits the actions, on resources that begin with one of the prefixes.
+#[derive(Debug)]
+struct Only {
+    actions: &'static [&'static str],
+    prefixes: &'static [&'static str],
+}
+
+impl Permit for Only {
+    fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError> {
+        let fits = |list: &[&str], text: &str| list.iter().any(|start| text.starts_with(start));
+        match fits(self.actions, action) && fits(self.prefixes, resource) {
+            true => Ok(()),
+            false => Err(ApiError::new("AccessDenied", 403, format!("{action} on {resource}"))),
+        }
+    }
+}
+
+fn only(actions: &'static [&'static str], prefixes: &'static [&'static str]) -> Access {
+    Access::Permitted(Arc::new(Only { actions, prefixes }))
+}
+
+fn all() -> Access {
+    only(&[""], &[""])
 }
 
 fn chain() -> Option<ChunkChain> {
@@ -125,9 +150,7 @@ async fn a31_a_chunked_body_with_a_trailer_is_stored_decoded() {
     let body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
     let put = |body: Vec<u8>| {
         let (s3, headers) = (&s3, &headers);
-        async move {
-            s3.call("PUT", "/bkt/k", headers, &body, Payload::UnsignedTrailer, Access::All).await
-        }
+        async move { s3.call("PUT", "/bkt/k", headers, &body, Payload::UnsignedTrailer, all()).await }
     };
     let answer = put(body.to_vec()).await;
     assert_eq!((answer.status, answer.header("x-amz-checksum-crc32")), (200, "NhCmhg=="));
@@ -160,7 +183,7 @@ async fn signed_chunks_are_stored_only_when_all_signatures_hold() {
         let s3 = &s3;
         async move {
             let payload = Payload::SignedChunks;
-            s3.call("PUT", "/bkt/k", &[], body.as_bytes(), payload, Access::All).await
+            s3.call("PUT", "/bkt/k", &[], body.as_bytes(), payload, all()).await
         }
     };
     let forged = put(body.replace("hello", "jello")).await;
@@ -186,7 +209,7 @@ async fn bodies_that_are_not_what_was_announced_are_refused() {
         assert_eq!(answer.code(), code, "{header}: {value}");
     }
     let other = Payload::of(b"other");
-    let answer = s3.call("PUT", "/bkt/k", &[], b"hello", other, Access::All).await;
+    let answer = s3.call("PUT", "/bkt/k", &[], b"hello", other, all()).await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "XAmzContentSHA256Mismatch"));
     assert_eq!(s3.send("GET", "/bkt/k", &[], b"").await.code(), "NoSuchKey");
     let unknown = [("x-amz-checksum-xxhash64", "AAAA"), ("if-none-match", "*")];
@@ -333,28 +356,58 @@ async fn an_upload_in_parts_from_begin_to_end() {
 }
 
 #[tokio::test]
-async fn a_device_reads_and_writes_objects_and_does_nothing_else() {
+async fn each_operation_needs_its_action_on_its_resource() {
     let s3 = Fixture::with_bucket().await;
-    let as_device = |method: &'static str, target: &'static str| {
-        let s3 = &s3;
-        async move { s3.call(method, target, &[], b"", Payload::of(b""), Access::Objects).await }
-    };
-    assert_eq!(as_device("PUT", "/bkt/k").await.status, 200);
-    assert_eq!(as_device("GET", "/bkt/k").await.status, 200);
-    assert_eq!(as_device("HEAD", "/bkt").await.status, 200);
-    assert_eq!(as_device("GET", "/bkt?location").await.status, 200);
-    for (method, target) in [
-        ("GET", "/"),
-        ("PUT", "/other"),
-        ("DELETE", "/bkt"),
-        ("GET", "/bkt"),
-        ("GET", "/bkt?list-type=2"),
-        ("DELETE", "/bkt/k"),
-        ("POST", "/bkt?delete"),
+    s3.send("PUT", "/bkt/k", &[], b"x").await;
+    let source: &[(&str, &str)] = &[("x-amz-copy-source", "/bkt/k")];
+    for (method, target, headers, action, resource) in [
+        ("GET", "/", &[][..], "s3:ListAllMyBuckets", "*"),
+        ("PUT", "/new", &[], "s3:CreateBucket", "arn:aws:s3:::new"),
+        ("HEAD", "/bkt", &[], "s3:ListBucket", "arn:aws:s3:::bkt"),
+        ("HEAD", "/bkt", &[], "s3:GetBucketLocation", "arn:aws:s3:::bkt"),
+        ("GET", "/bkt?location", &[], "s3:GetBucketLocation", "arn:aws:s3:::bkt"),
+        ("GET", "/bkt", &[], "s3:ListBucket", "arn:aws:s3:::bkt"),
+        ("GET", "/bkt?list-type=2", &[], "s3:ListBucket", "arn:aws:s3:::bkt"),
+        ("HEAD", "/bkt/k", &[], "s3:GetObject", "arn:aws:s3:::bkt/k"),
+        ("GET", "/bkt/k", &[], "s3:GetObject", "arn:aws:s3:::bkt/k"),
+        ("PUT", "/bkt/a%20b", &[], "s3:PutObject", "arn:aws:s3:::bkt/a b"),
+        ("POST", "/bkt/k?uploads", &[], "s3:PutObject", "arn:aws:s3:::bkt/k"),
+        ("DELETE", "/bkt/none?uploadId=1", &[], "s3:AbortMultipartUpload", "arn:aws:s3:::bkt/none"),
+        ("GET", "/bkt/k?uploadId=1", &[], "s3:ListMultipartUploadParts", "arn:aws:s3:::bkt/k"),
+        ("DELETE", "/bkt/none", &[], "s3:DeleteObject", "arn:aws:s3:::bkt/none"),
+        ("DELETE", "/new", &[], "s3:DeleteBucket", "arn:aws:s3:::new"),
     ] {
-        let answer = as_device(method, target).await;
-        assert_eq!((answer.status, answer.code().as_str()), (403, "AccessDenied"), "{target}");
+        let action: &'static [&'static str] = vec![action].leak();
+        let resource: &'static [&'static str] = vec![resource].leak();
+        for (access, may) in [
+            (only(action, resource), true),
+            (only(action, &["arn:aws:s3:::other"]), false),
+            (only(&["s3:Other"], resource), false),
+        ] {
+            let answer = s3.call(method, target, headers, b"", Payload::of(b""), access).await;
+            assert_eq!(answer.status != 403, may, "{action:?} for {method} {target}");
+        }
     }
+    let copy = |access| s3.call("PUT", "/bkt/copy", source, b"", Payload::of(b""), access);
+    assert_eq!(copy(only(&["s3:PutObject"], &[""])).await.status, 403, "it reads too");
+    assert_eq!(copy(only(&["s3:PutObject", "s3:GetObject"], &[""])).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_key_of_a_deletion_is_judged_by_itself() {
+    let s3 = Fixture::with_bucket().await;
+    for target in ["/bkt/mine/a", "/bkt/yours/a"] {
+        s3.send("PUT", target, &[], b"x").await;
+    }
+    let body =
+        "<Delete><Object><Key>mine/a</Key></Object><Object><Key>yours/a</Key></Object></Delete>";
+    let access = only(&["s3:DeleteObject"], &["arn:aws:s3:::bkt/mine/"]);
+    let payload = Payload::of(body.as_bytes());
+    let done = s3.call("POST", "/bkt?delete", &[], body.as_bytes(), payload, access).await;
+    let text = done.text();
+    assert!(text.contains("<Deleted><Key>mine/a</Key>"), "{text}");
+    assert!(text.contains("<Key>yours/a</Key><Code>AccessDenied</Code>"), "{text}");
+    assert_eq!(s3.send("GET", "/bkt/yours/a", &[], b"").await.status, 200);
 }
 
 #[tokio::test]
@@ -369,20 +422,18 @@ async fn the_reserved_bucket_is_there_for_the_clouds_own_urls_only() {
     assert_eq!((made.status, made.code().as_str()), (409, "BucketAlreadyExists"));
 
     let (bucket, object) = (format!("/{RESERVED}"), format!("/{RESERVED}/id/a.zip"));
-    for access in [Access::All, Access::Objects] {
-        for (method, target) in [
-            ("GET", object.clone()),
-            ("PUT", object.clone()),
-            ("GET", format!("{bucket}?location")),
-            ("POST", format!("{object}?uploads")),
-        ] {
-            let answer = s3.call(method, &target, &[], b"x", Payload::of(b"x"), access).await;
-            assert_eq!((answer.status, answer.code().as_str()), (404, "NoSuchBucket"), "{target}");
-        }
-        let source = [("x-amz-copy-source", object.as_str())];
-        let copied = s3.call("PUT", "/bkt/copy", &source, b"", Payload::of(b""), access).await;
-        assert_eq!((copied.status, copied.code().as_str()), (404, "NoSuchBucket"));
+    for (method, target) in [
+        ("GET", object.clone()),
+        ("PUT", object.clone()),
+        ("GET", format!("{bucket}?location")),
+        ("POST", format!("{object}?uploads")),
+    ] {
+        let answer = s3.send(method, &target, &[], b"x").await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "NoSuchBucket"), "{target}");
     }
+    let source = [("x-amz-copy-source", object.as_str())];
+    let copied = s3.send("PUT", "/bkt/copy", &source, b"").await;
+    assert_eq!((copied.status, copied.code().as_str()), (404, "NoSuchBucket"));
     for (method, target) in [
         ("GET", format!("{bucket}?list-type=2")),
         ("POST", format!("{bucket}?delete")),

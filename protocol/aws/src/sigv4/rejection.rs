@@ -44,7 +44,7 @@ pub enum Rejection {
         detail: String,
     },
     /// The access key does not exist, or is inactive.
-    #[error("the access key `{0}` does not exist here: check AWS_ACCESS_KEY_ID")]
+    #[error("the access key `{0}` does not exist here or is disabled: check AWS_ACCESS_KEY_ID")]
     UnknownAccessKey(String),
     /// A temporary key came without its session token.
     #[error("the access key `{0}` is temporary: send its session token (AWS_SESSION_TOKEN)")]

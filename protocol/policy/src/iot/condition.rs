@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::document::{ParsePolicy, members, one_or_many};
-use super::pattern::Pattern;
+use super::Pattern;
 use super::variable::{Variable, Variables};
+use crate::document::{ParsePolicy, members, one_or_many};
+use crate::pattern::Variable as _;
 
 /// One key of one operator: it holds when any of its values does.
 #[derive(Debug, Clone, PartialEq, Eq)]

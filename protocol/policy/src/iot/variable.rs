@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::pattern;
+
 /// What is known about whoever asks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Variables<'a> {
@@ -27,7 +29,7 @@ pub struct ThingVariables<'a> {
 
 /// A variable as a document names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Variable {
+pub(crate) enum Variable {
     ClientId,
     CertificateId,
     CertificateCommonName,
@@ -38,9 +40,11 @@ pub(super) enum Variable {
     Unknown,
 }
 
-impl Variable {
-    /// Reads what stands between `${` and `}`. Names do not regard case, attribute names do.
-    pub(super) fn named(name: &str) -> Self {
+impl pattern::Variable for Variable {
+    type Values<'v> = Variables<'v>;
+
+    /// Names do not regard case, attribute names do.
+    fn named(name: &str) -> Self {
         const ATTRIBUTE: &str = "iot:connection.thing.attributes[";
         let lower = name.to_ascii_lowercase();
         if lower.starts_with(ATTRIBUTE)
@@ -58,8 +62,7 @@ impl Variable {
         }
     }
 
-    /// The variable's value for whoever asks.
-    pub(super) fn resolve<'v>(&self, variables: &Variables<'v>) -> Option<&'v str> {
+    fn resolve<'v>(&self, variables: &Self::Values<'v>) -> Option<&'v str> {
         match self {
             Self::ClientId => variables.client_id,
             Self::CertificateId => variables.certificate_id,

@@ -29,7 +29,7 @@ async fn a22_the_scope_s_service_decides_before_the_path() {
     assert!(body["message"].as_str().unwrap().contains("iot-nothing"));
     let nothing = cloud.call("greengrass", "GET", "/things/T", b"").await;
     nothing.refused(404, "UnknownOperationException");
-    let iam = cloud.call("iam", "POST", "/", b"Action=CreateRole").await;
+    let iam = cloud.call("iam", "POST", "/", b"Action=CreateUser&Version=2010-05-08").await;
     assert_eq!((iam.status, iam.xml_code().as_str()), (400, "InvalidAction"));
 }
 

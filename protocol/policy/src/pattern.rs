@@ -1,33 +1,46 @@
-//! Wildcard patterns with policy variables in them.
+//! Wildcard patterns with policy variables in them. Which variables there are, and what they stand
+//! for, is the language's own: IoT policies and IAM policies each have theirs.
 
-use super::variable::{Variable, Variables};
+use std::fmt;
+
+/// A variable as a document names it.
+pub(crate) trait Variable: Sized + Clone + fmt::Debug + PartialEq {
+    /// What is known about whoever asks.
+    type Values<'v>: Default;
+
+    /// Reads what stands between `${` and `}`.
+    fn named(name: &str) -> Self;
+
+    /// The variable's value for whoever asks.
+    fn resolve<'v>(&self, values: &Self::Values<'v>) -> Option<&'v str>;
+}
 
 /// A pattern cut at its `*`s: the pieces between them must occur in this order, the first at the
 /// start and the last at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
-    runs: Vec<Vec<Piece>>,
+pub(crate) struct Pattern<V> {
+    runs: Vec<Vec<Piece<V>>>,
     ignore_case: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum Piece<V> {
     Literal(String),
     AnyCharacter,
-    Variable(Variable),
+    Variable(V),
 }
 
 /// Why a pattern could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ParsePattern {
+pub(crate) enum ParsePattern {
     #[error("`${{` at byte {0} has no `}}`: close the variable, or write `${{$}}{{` for the text")]
     Unterminated(usize),
 }
 
-impl Pattern {
+impl<V: Variable> Pattern<V> {
     /// Reads a pattern: `*` and `?` are wildcards, `${name}` is a variable, and `${*}`, `${?}`,
     /// `${$}` are those characters themselves.
-    pub(super) fn parse(text: &str) -> Result<Self, ParsePattern> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParsePattern> {
         let mut runs = vec![Vec::new()];
         let mut rest = text;
         while let Some(at) = rest.find(['*', '?', '$']) {
@@ -39,7 +52,7 @@ impl Pattern {
                 };
                 match name {
                     "*" | "?" | "$" => push_literal(&mut runs, name),
-                    name => push(&mut runs, Piece::Variable(Variable::named(name))),
+                    name => push(&mut runs, Piece::Variable(V::named(name))),
                 }
                 tail
             } else {
@@ -56,7 +69,7 @@ impl Pattern {
     }
 
     /// A pattern in which only variables are special.
-    pub(super) fn without_wildcards(text: &str) -> Result<Self, ParsePattern> {
+    pub(crate) fn without_wildcards(text: &str) -> Result<Self, ParsePattern> {
         let mut pattern = Self { runs: vec![Vec::new()], ignore_case: false };
         for (at, run) in Self::parse(text)?.runs.into_iter().enumerate() {
             if at > 0 {
@@ -74,44 +87,49 @@ impl Pattern {
     }
 
     /// The same pattern, for which `A` and `a` are one letter.
-    pub(super) fn ignoring_case(self) -> Self {
+    pub(crate) fn ignoring_case(self) -> Self {
         Self { ignore_case: true, ..self }
     }
 
-    /// Whether every variable of the pattern has a value.
-    pub(super) fn resolves(&self, variables: &Variables<'_>) -> bool {
-        self.runs.iter().flatten().all(|piece| match piece {
-            Piece::Variable(variable) => variable.resolve(variables).is_some(),
-            Piece::Literal(_) | Piece::AnyCharacter => true,
+    /// The variables in the pattern.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &V> {
+        self.runs.iter().flatten().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(variable),
+            Piece::Literal(_) | Piece::AnyCharacter => None,
         })
     }
 
+    /// Whether every variable of the pattern has a value.
+    pub(crate) fn resolves(&self, values: &V::Values<'_>) -> bool {
+        self.variables().all(|variable| variable.resolve(values).is_some())
+    }
+
     /// Whether all of `text` fits; a variable without a value fits nothing.
-    pub(super) fn matches(&self, text: &str, variables: &Variables<'_>) -> bool {
+    pub(crate) fn matches(&self, text: &str, values: &V::Values<'_>) -> bool {
         let Some((first, others)) = self.runs.split_first() else { return text.is_empty() };
-        let Some(mut rest) = self.strip(first, text, variables) else { return false };
+        let Some(mut rest) = self.strip(first, text, values) else { return false };
         let Some((last, middle)) = others.split_last() else { return rest.is_empty() };
         for run in middle {
             // The leftmost place is always a good one: it leaves the most text for what follows.
-            let Some(tail) = places(rest).find_map(|at| self.strip(run, at, variables)) else {
+            let Some(tail) = places(rest).find_map(|at| self.strip(run, at, values)) else {
                 return false;
             };
             rest = tail;
         }
-        places(rest).any(|at| self.strip(last, at, variables).is_some_and(str::is_empty))
+        places(rest).any(|at| self.strip(last, at, values).is_some_and(str::is_empty))
     }
 
     /// What is left of `text` behind `run`, if it starts with it.
     fn strip<'t>(
         &self,
-        run: &[Piece],
+        run: &[Piece<V>],
         text: &'t str,
-        variables: &Variables<'_>,
+        values: &V::Values<'_>,
     ) -> Option<&'t str> {
         run.iter().try_fold(text, |rest, piece| match piece {
             Piece::Literal(literal) if self.ignore_case => strip_ignoring_case(rest, literal),
             Piece::Literal(literal) => rest.strip_prefix(literal.as_str()),
-            Piece::Variable(variable) => rest.strip_prefix(variable.resolve(variables)?),
+            Piece::Variable(variable) => rest.strip_prefix(variable.resolve(values)?),
             Piece::AnyCharacter => {
                 let mut characters = rest.chars();
                 characters.next().map(|_| characters.as_str())
@@ -130,13 +148,13 @@ fn places(text: &str) -> impl Iterator<Item = &str> {
     text.char_indices().map(|(at, _)| at).chain([text.len()]).map(|at| &text[at..])
 }
 
-fn push(runs: &mut [Vec<Piece>], piece: Piece) {
+fn push<V>(runs: &mut [Vec<Piece<V>>], piece: Piece<V>) {
     if let Some(run) = runs.last_mut() {
         run.push(piece);
     }
 }
 
-fn push_literal(runs: &mut [Vec<Piece>], text: &str) {
+fn push_literal<V>(runs: &mut [Vec<Piece<V>>], text: &str) {
     if text.is_empty() {
         return;
     }
@@ -151,6 +169,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::iot::Variables;
+
+    type Pattern = super::Pattern<crate::iot::Variable>;
 
     /// The definition itself, with exponential patience.
     fn naive(pattern: &[char], text: &[char]) -> bool {
