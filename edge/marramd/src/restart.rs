@@ -8,9 +8,17 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
+
+/// How long the operator's command for a restart of the device may take: it only has to ask for it.
+const REBOOT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often it is looked at. There is no runtime any more that could wait for it.
+const POLL: Duration = Duration::from_millis(20);
 
 /// This program as it was started.
 #[derive(Debug)]
@@ -49,9 +57,52 @@ pub(crate) fn reboot(command: Option<&str>) {
         return;
     };
     tracing::info!(command, "restarting the device");
-    match Command::new("sh").arg("-c").arg(command).status() {
-        Ok(status) if status.success() => {}
-        Ok(status) => tracing::error!(command, %status, "--reboot-command failed"),
-        Err(error) => tracing::error!(command, %error, "--reboot-command could not be started"),
+    match run_within(command, REBOOT_DEADLINE) {
+        Ok(Some(status)) if status.success() => {}
+        Ok(Some(status)) => tracing::error!(command, %status, "--reboot-command failed"),
+        Ok(None) => tracing::error!(
+            command,
+            seconds = REBOOT_DEADLINE.as_secs(),
+            "--reboot-command did not end in time and was killed"
+        ),
+        Err(error) => tracing::error!(command, %error, "--reboot-command could not be run"),
+    }
+}
+
+/// Runs a shell command; `None` if it had to be killed because it was not over in time.
+fn run_within(command: &str, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut shell = Command::new("sh").arg("-c").arg(command).spawn()?;
+    let ended = wait_until(&mut shell, Instant::now() + limit);
+    if !matches!(ended, Ok(Some(_))) {
+        shell.kill()?;
+        shell.wait()?;
+    }
+    ended
+}
+
+fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        let ended = child.try_wait()?;
+        if ended.is_some() || Instant::now() >= deadline {
+            return Ok(ended);
+        }
+        thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reboot_command_that_hangs_is_given_up() {
+        assert!(run_within("exec sleep 1000", Duration::from_millis(50)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_reboot_command_says_how_it_ended() {
+        let ended = |command| run_within(command, Duration::from_secs(60)).unwrap();
+        assert!(ended("exit 0").is_some_and(|status| status.success()));
+        assert_eq!(ended("exit 7").and_then(|status| status.code()), Some(7));
     }
 }
