@@ -1,11 +1,13 @@
 """Who may do what through the control plane: access keys, IAM policies, and roles of devices."""
 
 import json
+import ssl
+import urllib.request
 
 import botocore.exceptions
 import pytest
 
-from harness.programs import marram
+from harness.programs import Core, marram
 
 TRUST = {
     "Version": "2012-10-17",
@@ -156,3 +158,40 @@ def test_installers_make_their_role_with_the_aws_cli(cloud, folder):
         iam.get_role(RoleName="Nobody")
     with pytest.raises(iam.exceptions.EntityAlreadyExistsException):
         iam.create_role(RoleName="FieldRole", AssumeRolePolicyDocument=json.dumps(TRUST))
+
+
+def device_credentials(cloud, core):
+    """What the device gets for its certificate, as boto3 takes it."""
+    trust = ssl.create_default_context(cafile=cloud.ready["ca_file"])
+    trust.load_cert_chain(core.root / "thingCert.crt", core.root / "privKey.key")
+    alias = "GreengrassV2TokenExchangeRoleAlias"
+    url = f"https://{cloud.ready['credentials_endpoint']}/role-aliases/{alias}/credentials"
+    with urllib.request.urlopen(url, context=trust, timeout=10) as reply:
+        given = json.load(reply)["credentials"]
+    return {
+        "access_key": given["accessKeyId"],
+        "secret_key": given["secretAccessKey"],
+        "session_token": given["sessionToken"],
+    }
+
+
+def test_a_devices_role_is_limited_while_its_credentials_are_in_use(cloud, folder):
+    cloud.client("s3").create_bucket(Bucket="field")
+    device = device_credentials(cloud, Core(cloud, folder, thing="limited", groups=()))
+    s3, iam = cloud.client("s3", **device), cloud.client("iam")
+    s3.put_object(Bucket="field", Key="open/a", Body=b"1")
+    assert denied(cloud.client("iot", **device).create_thing, thingName="T")["Code"]
+    assert denied(s3.delete_object, Bucket="field", Key="open/a")["Code"] == "AccessDenied"
+    role = "GreengrassV2TokenExchangeRole"
+    (attached,) = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert attached["PolicyName"] == "MarramDeviceAccess"
+    iam.put_role_policy(
+        RoleName=role,
+        PolicyName="narrow",
+        PolicyDocument=json.dumps(policy(allow("s3:PutObject", "arn:aws:s3:::field/open/*"))),
+    )
+    iam.detach_role_policy(RoleName=role, PolicyArn=attached["PolicyArn"])
+    s3.put_object(Bucket="field", Key="open/b", Body=b"1")
+    error = denied(s3.put_object, Bucket="field", Key="closed/b", Body=b"1")
+    assert error["Code"] == "AccessDenied" and "s3:PutObject" in error["Message"], error
+    assert denied(s3.get_object, Bucket="field", Key="open/a")["Code"] == "AccessDenied"
