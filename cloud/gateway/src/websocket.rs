@@ -1,8 +1,9 @@
 //! MQTT over WebSocket for browsers and apps, who have access keys and no certificates.
 //!
 //! `GET /mqtt` is signed for the service `iotdevicegateway` in its query, as browsers cannot set
-//! headers. Who signed is the client; long-term keys belong to the people who run this cloud, and
-//! may do everything there. The temporary keys of devices are no way in: devices have certificates.
+//! headers. Who signed is the client, and may do everything there; so only keys with full access
+//! are let in. Keys with an IAM policy and the temporary keys of devices are no way in: nothing
+//! here would hold them to what they may do.
 
 use std::io;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use marram_broker::Broker;
 use marram_http::StatusCode;
 use marram_http::server::{Peer, Reply, Request, reply};
 use marram_os::clock::SharedClock;
-use marram_registry::{Principal, Registry};
+use marram_registry::{Permissions, Principal, Registry};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::WebSocketStream;
@@ -145,11 +146,12 @@ impl WebSockets {
         let body = sha256_hex(b"");
         sigv4::verify(&signed, &claim, &known, Some(&body), self.clock.now_ms())
             .map_err(access_denied)?;
-        match key.principal {
-            Principal::User { arn } => Ok(arn.into()),
-            Principal::System { arn } | Principal::Role { arn, .. } => {
-                Err(access_denied(format_args!("{arn} may not open a WebSocket")))
-            }
+        match (key.principal, key.permissions) {
+            (Principal::User { arn }, Permissions::All) => Ok(arn.into()),
+            (principal, _) => Err(access_denied(format_args!(
+                "{} may not open a WebSocket: only a key with full access may",
+                principal.arn()
+            ))),
         }
     }
 }
