@@ -85,6 +85,15 @@ def test_resources_and_denials_count(cloud, folder):
     assert "explicit deny" in denied(iot.create_thing, thingName="mine-not")["Message"]
 
 
+def test_a_denial_of_listing_hides_the_bucket(cloud, folder):
+    cloud.client("s3").create_bucket(Bucket="hidden")
+    found = allow("s3:GetBucketLocation")
+    secret = {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*"}
+    cloud.client("s3", **key(cloud, folder, "finder", found)).head_bucket(Bucket="hidden")
+    blind = cloud.client("s3", **key(cloud, folder, "blind", found, secret))
+    denied(blind.head_bucket, Bucket="hidden")
+
+
 def test_who_names_a_role_must_be_allowed_to_pass_it(cloud, folder):
     may = key(cloud, folder, "aliases", allow("iot:*RoleAlias"))
     error = denied(cloud.client("iot", **may).create_role_alias, roleAlias="Sneaky",

@@ -95,4 +95,12 @@ impl s3::Permit for Authority {
     fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError> {
         Self::permit(self, action, resource).map_err(|denied| denied.named_for("s3"))
     }
+
+    fn forbids(&self, action: &str, resource: &str) -> bool {
+        matches!(
+            &self.permissions,
+            Permissions::Policies(policies)
+                if policies.allows(action, resource, &self.context()) == Decision::DeniedExplicitly
+        )
+    }
 }

@@ -46,6 +46,9 @@ pub trait Permit: Send + Sync + fmt::Debug {
     /// # Errors
     /// It may not; the error is the answer.
     fn permit(&self, action: &str, resource: &str) -> Result<(), ApiError>;
+
+    /// Whether the caller is forbidden it, rather than merely not allowed.
+    fn forbids(&self, action: &str, resource: &str) -> bool;
 }
 
 /// What the caller may do, decided from who signed.

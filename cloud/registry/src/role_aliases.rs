@@ -88,11 +88,15 @@ impl Registry {
     ) -> Result<RoleAliasResponse, ApiError> {
         let mut tx = self.inner.store.begin().await?;
         let mut alias = existing_role_alias(&mut tx, &request.role_alias).await?;
+        let names_role = request.role_arn.is_some();
         alias.role_arn = request.role_arn.unwrap_or(alias.role_arn);
         alias.duration_s = request.credential_duration_seconds.unwrap_or(alias.duration_s);
         check(&alias.role_arn, alias.duration_s)?;
         alias.modified_at_ms = self.now_ms();
-        imply_role(&mut tx, &alias.role_arn, alias.modified_at_ms).await?;
+        // Without it, whoever deleted the role wants it gone.
+        if names_role {
+            imply_role(&mut tx, &alias.role_arn, alias.modified_at_ms).await?;
+        }
         tx.update_role_alias(&alias).await?;
         tx.commit().await?;
         let role_alias_arn = self.inner.account.role_alias(&alias.name);

@@ -89,9 +89,11 @@ impl Request<'_> {
 }
 
 /// `HeadBucket` tells no more than `GetBucketLocation`, so the permission to either will do: what
-/// devices need before a download is then no permission to list.
+/// devices need before a download is then no permission to list. A denial of listing stands.
 fn may_find(permit: &dyn Permit, bucket: &str) -> Result<(), ApiError> {
-    permit
-        .permit("s3:ListBucket", bucket)
-        .or_else(|denied| permit.permit("s3:GetBucketLocation", bucket).map_err(|_| denied))
+    let denied = match permit.permit("s3:ListBucket", bucket) {
+        Err(denied) if !permit.forbids("s3:ListBucket", bucket) => denied,
+        decided => return decided,
+    };
+    permit.permit("s3:GetBucketLocation", bucket).map_err(|_| denied)
 }

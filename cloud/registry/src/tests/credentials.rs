@@ -100,3 +100,21 @@ async fn role_aliases_are_made_changed_and_deleted() {
     let unknown = registry.describe_role_alias(named()).await;
     assert_error(unknown, "ResourceNotFoundException", 404);
 }
+
+#[tokio::test]
+async fn a_deleted_role_comes_back_only_when_it_is_named() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    device(&fixture).await;
+    let policies = registry.attached_role_policies("Devices").await.unwrap();
+    for arn in policies {
+        registry.detach_role_policy("Devices", &arn).await.unwrap();
+    }
+    registry.delete_role("Devices").await.unwrap();
+    let update = |members| registry.update_role_alias(request(members));
+    update(json!({"roleAlias": "Alias", "credentialDurationSeconds": 1800})).await.unwrap();
+    assert!(registry.role("Devices").await.is_err());
+    let role = registry.account().role("Devices");
+    update(json!({"roleAlias": "Alias", "roleArn": role})).await.unwrap();
+    assert!(registry.role("Devices").await.is_ok());
+}
