@@ -138,7 +138,7 @@ def test_signatures_are_judged_by_their_makers_time(place):
 
 def status_of(cloud, given, method, path):
     """The HTTP status of a call of the service `marram`, signed by botocore."""
-    keys = Credentials(given["accessKeyId"], given["secretAccessKey"], given["sessionToken"])
+    keys = Credentials(given["access_key"], given["secret_key"], given["session_token"])
     body = b'{"seconds": 60}' if method == "POST" else None
     request = AWSRequest(method, cloud.ready["endpoint_url"] + path, data=body)
     SigV4Auth(keys, "marram", cloud.ready["region"]).add_auth(request)
@@ -155,18 +155,8 @@ def test_a_devices_credentials_expire_by_the_virtual_time_and_do_not_move_it(pla
     cloud = Cloud(place, ["--clock", "virtual"]).start()
     try:
         core = Core(cloud, place)
-        trust = ssl.create_default_context(cafile=cloud.ready["ca_file"])
-        trust.load_cert_chain(core.root / "thingCert.crt", core.root / "privKey.key")
-        alias = "GreengrassV2TokenExchangeRoleAlias"
-        url = f"https://{cloud.ready['credentials_endpoint']}/role-aliases/{alias}/credentials"
-        with urllib.request.urlopen(url, context=trust, timeout=10) as reply:
-            given = json.load(reply)["credentials"]
-        device = cloud.client(
-            "sts",
-            access_key=given["accessKeyId"],
-            secret_key=given["secretAccessKey"],
-            session_token=given["sessionToken"],
-        )
+        given = core.credentials()
+        device = cloud.client("sts", **given)
         clock(cloud.ready_file, "advance", "59m")
         assert ":assumed-role/" in device.get_caller_identity()["Arn"]
         for method, path in (

@@ -1,8 +1,6 @@
 """Who may do what through the control plane: access keys, IAM policies, and roles of devices."""
 
 import json
-import ssl
-import urllib.request
 
 import botocore.exceptions
 import pytest
@@ -169,24 +167,9 @@ def test_installers_make_their_role_with_the_aws_cli(cloud, folder):
         iam.create_role(RoleName="FieldRole", AssumeRolePolicyDocument=json.dumps(TRUST))
 
 
-def device_credentials(cloud, core):
-    """What the device gets for its certificate, as boto3 takes it."""
-    trust = ssl.create_default_context(cafile=cloud.ready["ca_file"])
-    trust.load_cert_chain(core.root / "thingCert.crt", core.root / "privKey.key")
-    alias = "GreengrassV2TokenExchangeRoleAlias"
-    url = f"https://{cloud.ready['credentials_endpoint']}/role-aliases/{alias}/credentials"
-    with urllib.request.urlopen(url, context=trust, timeout=10) as reply:
-        given = json.load(reply)["credentials"]
-    return {
-        "access_key": given["accessKeyId"],
-        "secret_key": given["secretAccessKey"],
-        "session_token": given["sessionToken"],
-    }
-
-
 def test_a_devices_role_is_limited_while_its_credentials_are_in_use(cloud, folder):
     cloud.client("s3").create_bucket(Bucket="field")
-    device = device_credentials(cloud, Core(cloud, folder, thing="limited", groups=()))
+    device = Core(cloud, folder, thing="limited", groups=()).credentials()
     s3, iam = cloud.client("s3", **device), cloud.client("iam")
     s3.put_object(Bucket="field", Key="open/a", Body=b"1")
     assert denied(cloud.client("iot", **device).create_thing, thingName="T")["Code"]

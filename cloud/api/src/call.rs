@@ -19,18 +19,20 @@ use crate::audit::{Deed, Record};
 use crate::authority::Authority;
 use crate::bind::unknown_operation;
 use crate::caller::{Claimed, presumed_family, read_claim};
-use crate::envelope::{About, Answer, refuse};
+use crate::envelope::{About, refuse};
 use crate::{greengrass, iam, iot, iot_data, iot_jobs_data, own, sts};
 
 /// Room for a deployment of 10 MiB, whose configuration updates are JSON within JSON strings. Only
 /// those who name a known access key may send it.
 const MAX_GREENGRASS_BODY: usize = 24 * 1024 * 1024;
 /// The longest body of a call other than S3's and Greengrass's; AWS's own is 1 MiB and less.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 /// How long such a body may take to arrive.
-pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(30);
-/// How long an operation other than S3's may take; SDKs give up after 60 s.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an operation of AWS's services but S3 may take; SDKs give up after 60 s.
 const CALL_DEADLINE: Duration = Duration::from_secs(50);
+/// How long one of our own may take: a back-up copies all there is.
+const OWN_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Answers a request; whatever goes wrong is an answer too.
 pub(crate) async fn answer(services: &Services, request: Request, source: SocketAddr) -> Reply {
@@ -50,9 +52,6 @@ pub(crate) async fn answer(services: &Services, request: Request, source: Socket
     let answered = match claim {
         Ok(claim) if service == "s3" => {
             Box::pin(answer_s3(services, parts, body, claim, about, source)).await
-        }
-        Ok(claim) if service == own::SERVICE => {
-            Box::pin(own::answer(services, &parts, body, claim, about, source)).await
         }
         Ok(claim) => Box::pin(answer_other(services, &parts, body, claim, about, source)).await,
         Err(error) => Err(error),
@@ -103,11 +102,9 @@ async fn answer_other(
     let caller = claimed.verify(services, Some(&body), source)?;
     let mut deed = Deed::default();
     let running = dispatch(services, parts, body, &caller.authority, about, &mut deed);
-    let answered = timeout(CALL_DEADLINE, running).await.unwrap_or_else(|_| Err(overdue()));
-    let reply = match answered {
-        Ok(answer) => answer.into_reply(about.request_id),
-        Err(error) => refuse(&error, about),
-    };
+    let deadline = if about.service == own::SERVICE { OWN_DEADLINE } else { CALL_DEADLINE };
+    let answered = timeout(deadline, running).await.unwrap_or_else(|_| Err(overdue(deadline)));
+    let reply = answered.unwrap_or_else(|error| refuse(&error, about));
     record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
     Ok(reply)
 }
@@ -119,9 +116,10 @@ async fn dispatch(
     authority: &Authority,
     about: About<'_>,
     deed: &mut Deed,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let registry = &services.registry;
-    match about.service {
+    let answer = match about.service {
+        own::SERVICE => return own::answer(services, parts, &body, authority, about, deed).await,
         "greengrass" => greengrass::answer(services, parts, &body, authority, deed).await,
         "iot" => iot::answer(services, parts, &body, authority, deed).await,
         "iot-jobs-data" => iot_jobs_data::answer(services, parts, &body, authority, deed).await,
@@ -137,10 +135,11 @@ async fn dispatch(
             let message = format!("the service `{service}` is not offered: {}", error.message);
             Err(ApiError { message, ..error })
         }
-    }
+    };
+    Ok(answer?.into_reply(about.request_id))
 }
 
-pub(crate) fn record<'a>(
+fn record<'a>(
     authority: &'a Authority,
     about: About<'a>,
     source: SocketAddr,
@@ -157,7 +156,7 @@ pub(crate) fn record<'a>(
     }
 }
 
-pub(crate) fn unread(error: &ReadBody) -> ApiError {
+fn unread(error: &ReadBody) -> ApiError {
     let (code, status) = match error {
         ReadBody::TooLarge { .. } => ("RequestEntityTooLargeException", 413),
         ReadBody::Deadline { .. } => ("RequestTimeoutException", 408),
@@ -166,8 +165,8 @@ pub(crate) fn unread(error: &ReadBody) -> ApiError {
     ApiError::new(code, status, error.to_string())
 }
 
-fn overdue() -> ApiError {
-    let seconds = CALL_DEADLINE.as_secs();
+fn overdue(deadline: Duration) -> ApiError {
+    let seconds = deadline.as_secs();
     let message = format!("the operation took longer than {seconds} s and was given up: try again");
     ApiError::new("ServiceUnavailableException", 503, message)
 }

@@ -8,24 +8,17 @@
 //! | `GET /keys`, `POST /keys` | `marram:ListKeys`, `marram:CreateKey` |
 //! | `DELETE /keys/{accessKeyId}`, `POST /keys/{accessKeyId}/disable`, `…/enable`, `…/rotate` | `marram:DeleteKey`, … on the key |
 
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use marram_aws::ApiError;
 use marram_aws::route::{Kind, Route};
-use marram_aws::sigv4::Claim;
-use marram_http::server::{Reply, read_body};
+use marram_http::server::Reply;
 use marram_model::arn::Account;
 
 use crate::api::Services;
 use crate::audit::Deed;
 use crate::authority::Authority;
 use crate::bind::{Bound, Dialect, Members, bind};
-use crate::call::{BODY_DEADLINE, MAX_BODY, record, unread};
-use crate::caller::Claimed;
-use crate::envelope::{About, refuse};
+use crate::envelope::About;
 use crate::iot::run;
 use crate::{backup, clock};
 
@@ -74,33 +67,12 @@ const fn route(
 pub(crate) async fn answer(
     services: &Services,
     parts: &Parts,
-    body: Incoming,
-    claim: Claim,
-    about: About<'_>,
-    source: SocketAddr,
-) -> Result<Reply, ApiError> {
-    let claimed = Claimed::look_up(services, parts, claim).await?;
-    let body = read_body(body, MAX_BODY, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
-    let caller = claimed.verify(services, Some(&body), source)?;
-    let mut deed = Deed::default();
-    let running = dispatch(services, parts, body, &caller.authority, about, &mut deed);
-    let reply = match running.await {
-        Ok(reply) => reply,
-        Err(error) => refuse(&error, about),
-    };
-    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
-    Ok(reply)
-}
-
-async fn dispatch(
-    services: &Services,
-    parts: &Parts,
-    body: Bytes,
+    body: &[u8],
     authority: &Authority,
     about: About<'_>,
     deed: &mut Deed,
 ) -> Result<Reply, ApiError> {
-    let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Greengrass, parts, &body)?;
+    let Bound { operation, status, members: m } = bind(ROUTES, Dialect::Greengrass, parts, body)?;
     permit(operation, &m, services.registry.account(), authority, deed)?;
     let (r, fleet) = (&services.registry, &services.fleet);
     let running = match operation {

@@ -32,22 +32,7 @@ impl Fleet {
         &self,
         request: ClientDevicesRequest,
     ) -> Result<ClientDevicesResponse, ApiError> {
-        let core = &request.core_device_thing_name;
-        check_entries(&request)?;
-        let mut unit = self.unit().await?;
-        existing_core(&mut unit.tx, core).await?;
-        let mut error_entries = Vec::new();
-        for entry in &request.entries {
-            match unit.tx.thing(&entry.thing_name).await? {
-                Some(thing) => {
-                    let now_ms = unit.now_ms;
-                    unit.tx.associate_client_device(core, &thing.name, now_ms).await?;
-                }
-                None => error_entries.push(no_thing(&entry.thing_name)),
-            }
-        }
-        unit.commit().await?;
-        Ok(ClientDevicesResponse { error_entries })
+        self.change_client_devices(request, true).await
     }
 
     /// `BatchDisassociateClientDeviceFromCoreDevice`; idempotent.
@@ -58,15 +43,27 @@ impl Fleet {
         &self,
         request: ClientDevicesRequest,
     ) -> Result<ClientDevicesResponse, ApiError> {
+        self.change_client_devices(request, false).await
+    }
+
+    async fn change_client_devices(
+        &self,
+        request: ClientDevicesRequest,
+        associate: bool,
+    ) -> Result<ClientDevicesResponse, ApiError> {
         let core = &request.core_device_thing_name;
         check_entries(&request)?;
         let mut unit = self.unit().await?;
         existing_core(&mut unit.tx, core).await?;
         let mut error_entries = Vec::new();
         for entry in &request.entries {
-            match unit.tx.thing(&entry.thing_name).await? {
-                Some(thing) => unit.tx.disassociate_client_device(core, &thing.name).await?,
-                None => error_entries.push(no_thing(&entry.thing_name)),
+            let name = &entry.thing_name;
+            if unit.tx.thing(name).await?.is_none() {
+                error_entries.push(no_thing(name));
+            } else if associate {
+                unit.tx.associate_client_device(core, name, unit.now_ms).await?;
+            } else {
+                unit.tx.disassociate_client_device(core, name).await?;
             }
         }
         unit.commit().await?;

@@ -8,17 +8,15 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::failure::Failure;
 
 /// How long the operator's command for a restart of the device may take: it only has to ask for it.
 const REBOOT_DEADLINE: Duration = Duration::from_secs(60);
-
-/// How often it is looked at. There is no runtime any more that could wait for it.
-const POLL: Duration = Duration::from_millis(20);
 
 /// This program as it was started.
 #[derive(Debug)]
@@ -71,23 +69,15 @@ pub(crate) fn reboot(command: Option<&str>) {
 
 /// Runs a shell command; `None` if it had to be killed because it was not over in time.
 fn run_within(command: &str, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let mut shell = Command::new("sh").arg("-c").arg(command).spawn()?;
-    let ended = wait_until(&mut shell, Instant::now() + limit);
-    if !matches!(ended, Ok(Some(_))) {
-        shell.kill()?;
-        shell.wait()?;
-    }
-    ended
-}
-
-fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
-    loop {
-        let ended = child.try_wait()?;
-        if ended.is_some() || Instant::now() >= deadline {
-            return Ok(ended);
+    // The device's own runtime is gone by now.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut shell = tokio::process::Command::new("sh").arg("-c").arg(command).spawn()?;
+        match timeout(limit, shell.wait()).await {
+            Ok(ended) => ended.map(Some),
+            Err(_) => shell.kill().await.map(|()| None),
         }
-        thread::sleep(POLL);
-    }
+    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -250,6 +252,21 @@ class Core:
             if str(self.root) in command and text in command:
                 found.append(command)
         return found
+
+    def credentials(self):
+        """What the device gets for its certificate, as `Cloud.client` takes it."""
+        trust = ssl.create_default_context(cafile=self.cloud.ready["ca_file"])
+        trust.load_cert_chain(self.root / "thingCert.crt", self.root / "privKey.key")
+        alias = "GreengrassV2TokenExchangeRoleAlias"
+        endpoint = self.cloud.ready["credentials_endpoint"]
+        url = f"https://{endpoint}/role-aliases/{alias}/credentials"
+        with urllib.request.urlopen(url, context=trust, timeout=10) as reply:
+            given = json.load(reply)["credentials"]
+        return {
+            "access_key": given["accessKeyId"],
+            "secret_key": given["secretAccessKey"],
+            "session_token": given["sessionToken"],
+        }
 
     def group_arn(self, group=None):
         return self.cloud.arn("iot", f"thinggroup/{group or self.groups[0]}")

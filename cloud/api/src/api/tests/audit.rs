@@ -55,3 +55,38 @@ async fn every_call_that_may_change_something_leaves_one_line_without_secrets() 
     assert!(!text.contains(&cloud.root().secret_access_key), "{text}");
     assert!(!text.contains("Signature"), "{text}");
 }
+
+#[tokio::test]
+async fn what_is_denied_leaves_a_line_though_it_only_reads() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let cloud = Fixture::new().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:ListThings", "Resource": "*"},
+    ]});
+    let made = cloud.json("marram", "POST", "/keys", json!({"name": "reader", "policy": policy}));
+    let made = made.await.ok();
+    let text = |member: &str| made[member].as_str().unwrap().to_owned();
+    let reader = Credentials {
+        access_key_id: text("accessKeyId"),
+        secret_access_key: text("secretAccessKey"),
+        session_token: None,
+    };
+    cloud.call_as(&reader, "iot", "GET", "/things", &[], b"").await.ok();
+    let denied = cloud.call_as(&reader, "iot", "GET", "/things/T", &[], b"").await;
+    denied.refused(403, "AccessDeniedException");
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" audit: ")).collect();
+    assert_eq!(lines.len(), 2, "the key, and what was denied to it: {log}");
+    for part in [
+        "principal=\"arn:aws:iam::123456789012:user/reader\"",
+        "operation=\"iot:DescribeThing\"",
+        "resource=\"arn:aws:iot:us-east-1:123456789012:thing/T\"",
+        "outcome=\"denied\"",
+    ] {
+        assert!(lines[1].contains(part), "{part} is not in {}", lines[1]);
+    }
+    assert!(!log.contains(&reader.secret_access_key), "{log}");
+}
