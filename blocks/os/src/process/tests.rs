@@ -149,6 +149,25 @@ async fn escapee_from_group_and_parent_is_found_and_stopped() {
     assert!(!is_zombie());
 }
 
+/// While a process replaces itself, its environment is empty for a moment.
+#[tokio::test]
+async fn escapee_is_seen_while_it_becomes_another_program() {
+    become_subreaper().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let again = r#"exec sh -c "$AGAIN""#;
+    let script = format!("setsid sh -c 'echo $$; {again}' 2> /dev/null &");
+    let mut what = Spawn { cwd: folder.path().to_owned(), ..shell(&script) };
+    what.env.push(("AGAIN".into(), again.into()));
+    let mut child = spawn(what).unwrap();
+    let escapee: u32 = line(&mut child).await.parse().unwrap();
+    assert_eq!(child.wait().await.unwrap(), Exit::Code(0));
+    let tree = child.tree();
+    until("the escapee is a stray", || tree.members() == [escapee]).await;
+    for _ in 0..500 {
+        assert_eq!(tree.members(), [escapee]);
+    }
+}
+
 #[tokio::test]
 async fn dropping_the_child_kills_its_tree() {
     let mut child = spawn(shell("sleep 600 & echo $!; wait")).unwrap();

@@ -93,13 +93,19 @@ impl Tree {
             members.insert(pid);
         }
         if let Some(mark) = mark {
-            let strays: Vec<u32> = table::below(&table, own);
-            members.extend(strays.into_iter().filter(|stray| mark.is_on(*stray)));
-            let orphans = table.iter().filter(|entry| entry.parent == own && !entry.is_zombie);
-            for orphan in orphans.filter(|orphan| !owned().contains(&orphan.pid)) {
-                if mark.was_on(orphan.pid) {
-                    members.insert(orphan.pid);
-                    members.extend(table::below(&table, orphan.pid));
+            for stray in table::below(&table, own) {
+                // Read once: it is empty for a moment when the process becomes another program, and
+                // two looks could each find what the other wants.
+                let environment = variables(stray);
+                let is_orphan = || {
+                    table.iter().any(|entry| entry.pid == stray && entry.parent == own)
+                        && !owned().contains(&stray)
+                };
+                if mark.is_on(&environment) {
+                    members.insert(stray);
+                } else if is_orphan() && mark.was_on(stray, &environment) {
+                    members.insert(stray);
+                    members.extend(table::below(&table, stray));
                 }
             }
         }
@@ -241,29 +247,29 @@ fn to_pid(pid: u32) -> Option<Pid> {
 }
 
 impl Mark {
-    /// Whether a process was started with it.
-    fn is_on(&self, pid: u32) -> bool {
-        variables(pid).any(|variable| variable == self.variable)
+    /// Whether a process with this environment was started with it.
+    fn is_on(&self, environment: &[Vec<u8>]) -> bool {
+        environment.contains(&self.variable)
     }
 
-    /// Whether a process without parent that cleared its environment (`env -i`, `sudo`) still
-    /// stands in the tree's folder. Where the tree began at the root, everybody does.
-    fn was_on(&self, pid: u32) -> bool {
+    /// Whether a process without parent that cleared its environment (`env -i`, `sudo`), or has
+    /// none yet, still stands in the tree's folder. Where the tree began at the root, everybody
+    /// does.
+    fn was_on(&self, pid: u32, environment: &[Vec<u8>]) -> bool {
         let name = &self.variable[..self.name_length];
         let stands_there = || {
             let folder = std::fs::read_link(format!("/proc/{pid}/cwd"));
             folder.is_ok_and(|folder| folder.starts_with(&self.folder))
         };
         self.folder.parent().is_some()
+            && !environment.iter().any(|variable| variable.starts_with(name))
             && stands_there()
-            && !variables(pid).any(|variable| variable.starts_with(name))
     }
 }
 
 /// The environment that a process was started with. Unreadable, and as if empty, for another
 /// user's process unless this one is root.
-fn variables(pid: u32) -> impl Iterator<Item = Vec<u8>> {
+fn variables(pid: u32) -> Vec<Vec<u8>> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let variables: Vec<Vec<u8>> = environ.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
-    variables.into_iter()
+    environ.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }

@@ -69,9 +69,7 @@ impl NucleusSteps {
             let mut changes = self.supervisor.watch();
             outcome(self.supervisor.wait_settled(&names, since).await)?;
             let has_news = self.supervisor.status().iter().any(|status| {
-                status.changed > unproven_since
-                    && status.state == ComponentState::Running
-                    && unproven.contains(&status.name)
+                unproven.contains(&status.name) && is_to_prove(status, unproven_since)
             });
             if !has_news {
                 return Ok(());
@@ -109,6 +107,12 @@ fn names_of_unproven(specs: &ServiceSet) -> BTreeSet<ComponentName> {
         matches!(spec.kind, ServiceKind::Generic) && has("run") && !has("startup")
     };
     specs.values().filter(is_unproven).map(|spec| spec.name.clone()).collect()
+}
+
+/// Whether a component that has nothing but its `run` step has still to show that it lives: it was
+/// started since then, and is not done. It may have failed since it counted as settled.
+fn is_to_prove(status: &ComponentStatus, since: Mark) -> bool {
+    status.changed > since && status.state != ComponentState::Finished
 }
 
 /// Ends when one of the components fails.
@@ -182,5 +186,40 @@ pub(super) fn last_words(stderr: &[String]) -> String {
     match stderr.get(from..) {
         Some(lines) if !lines.is_empty() => format!(" Its last words: {}", lines.join(" / ")),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marram_model::component_state::StatusCode;
+
+    use super::*;
+
+    fn status(state: ComponentState, changed: Mark) -> ComponentStatus {
+        ComponentStatus {
+            name: "com.example.A".parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+            state,
+            code: StatusCode::None,
+            reason: String::new(),
+            is_native: false,
+            last_stderr: Vec::new(),
+            is_settled: true,
+            changed,
+        }
+    }
+
+    #[test]
+    fn a_component_that_failed_right_after_it_counted_as_settled_is_no_success() {
+        let since = Mark(3);
+        for (state, changed, expected) in [
+            (ComponentState::Running, Mark(4), true),
+            (ComponentState::Errored, Mark(4), true),
+            (ComponentState::Starting, Mark(4), true),
+            (ComponentState::Finished, Mark(4), false),
+            (ComponentState::Running, Mark(3), false),
+        ] {
+            assert_eq!(is_to_prove(&status(state, changed), since), expected, "{state}");
+        }
     }
 }
