@@ -30,7 +30,8 @@ impl Deed {
     }
 }
 
-/// A verified call.
+/// A verified call. It writes its line when it is dropped, so that one whose caller went away, and
+/// which is then dropped wherever it was, leaves one too.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) request_id: &'a str,
@@ -40,16 +41,20 @@ pub(crate) struct Record<'a> {
     pub(crate) method: &'a Method,
     /// Without the query, which may hold a presigned URL's signature.
     pub(crate) path: &'a str,
-    pub(crate) deed: &'a Deed,
+    pub(crate) deed: Deed,
+    /// The HTTP status of its answer, once there is one.
+    pub(crate) status: Option<u16>,
 }
 
-impl Record<'_> {
+impl Drop for Record<'_> {
     /// Writes the line, unless the call only read and was let in.
-    pub(crate) fn write(&self, status: u16) {
-        let outcome = match status {
-            403 => "denied",
-            0..400 => "done",
-            _ => "failed",
+    fn drop(&mut self) {
+        let outcome = match self.status {
+            Some(403) => "denied",
+            Some(0..400) => "done",
+            Some(_) => "failed",
+            // It may have been done all the same.
+            None => "interrupted",
         };
         if self.only_reads() && outcome != "denied" {
             return;
@@ -62,13 +67,15 @@ impl Record<'_> {
             service = self.service,
             method = %self.method,
             path = self.path,
-            status,
+            status = self.status,
             operation = self.deed.operation.as_deref(),
             resource = self.deed.resource,
             outcome,
         );
     }
+}
 
+impl Record<'_> {
     fn only_reads(&self) -> bool {
         const READING: &[&str] = &["Describe", "Explain", "Get", "Head", "List", "Resolve"];
         match self.deed.operation.as_deref().and_then(|operation| operation.split_once(':')) {

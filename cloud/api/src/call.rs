@@ -81,9 +81,10 @@ async fn answer_s3(
         access,
         request_id: about.request_id.to_owned(),
     };
+    let mut record = record(&caller.authority, about, source);
     let s3::Handled { reply, operation, resource } = services.s3.handle(call).await;
-    let deed = Deed { operation: operation.map(|name| format!("s3:{name}")), resource };
-    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
+    record.deed = Deed { operation: operation.map(|name| format!("s3:{name}")), resource };
+    record.status = Some(reply.status().as_u16());
     Ok(reply)
 }
 
@@ -100,12 +101,12 @@ async fn answer_other(
     let limit = if about.service == "greengrass" { MAX_GREENGRASS_BODY } else { MAX_BODY };
     let body = read_body(body, limit, BODY_DEADLINE).await.map_err(|error| unread(&error))?;
     let caller = claimed.verify(services, Some(&body), source)?;
-    let mut deed = Deed::default();
-    let running = dispatch(services, parts, body, &caller.authority, about, &mut deed);
+    let mut record = record(&caller.authority, about, source);
+    let running = dispatch(services, parts, body, &caller.authority, about, &mut record.deed);
     let deadline = if about.service == own::SERVICE { OWN_DEADLINE } else { CALL_DEADLINE };
     let answered = timeout(deadline, running).await.unwrap_or_else(|_| Err(overdue(deadline)));
     let reply = answered.unwrap_or_else(|error| refuse(&error, about));
-    record(&caller.authority, about, source, &deed).write(reply.status().as_u16());
+    record.status = Some(reply.status().as_u16());
     Ok(reply)
 }
 
@@ -139,12 +140,7 @@ async fn dispatch(
     Ok(answer?.into_reply(about.request_id))
 }
 
-fn record<'a>(
-    authority: &'a Authority,
-    about: About<'a>,
-    source: SocketAddr,
-    deed: &'a Deed,
-) -> Record<'a> {
+fn record<'a>(authority: &'a Authority, about: About<'a>, source: SocketAddr) -> Record<'a> {
     Record {
         request_id: about.request_id,
         principal: &authority.principal,
@@ -152,7 +148,8 @@ fn record<'a>(
         service: about.service,
         method: about.method,
         path: about.path,
-        deed,
+        deed: Deed::default(),
+        status: None,
     }
 }
 

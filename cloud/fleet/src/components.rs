@@ -138,10 +138,14 @@ impl Fleet {
         Ok(Named { scope, name, version })
     }
 
+    /// Whose the component is. It has the one ARN by which policies name it; another region's or
+    /// partition's names nothing here.
     fn scope_of(&self, account_field: &str, arn: &str) -> Result<&'static str, ApiError> {
+        let Account { partition, region, account_id } = &self.inner.account;
+        let is_here = arn.starts_with(&format!("arn:{partition}:greengrass:{region}:"));
         match account_field {
-            "aws" => Ok(PUBLIC),
-            own if own == self.inner.account.account_id => Ok(PRIVATE),
+            "aws" if is_here => Ok(PUBLIC),
+            own if is_here && own == account_id => Ok(PRIVATE),
             _ => Err(ApiError::not_found("component", arn)),
         }
     }

@@ -98,7 +98,9 @@ impl Fleet {
         unit.tx.delete_deployment(&row.id).await?;
         let arn = unit.inner.account.deployment(&row.id);
         unit.tx.delete_tags(&arn).await?;
-        unit.commit().await
+        unit.commit().await?;
+        self.delete_document(&row.id).await;
+        Ok(())
     }
 }
 

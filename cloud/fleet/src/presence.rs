@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use marram_aws::ApiError;
 use marram_aws::epoch::EpochMs;
 use marram_aws::iot::{GetThingConnectivityDataRequest, GetThingConnectivityDataResponse};
-use marram_store::PresenceRow;
+use marram_store::{PresenceRow, Reader};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -159,15 +159,12 @@ impl Fleet {
         request: GetThingConnectivityDataRequest,
     ) -> Result<GetThingConnectivityDataResponse, ApiError> {
         let thing = request.thing_name;
+        let (live, unsaved) = self.known(&thing);
         let mut reader = self.inner.store.read().await?;
         if reader.thing(&thing).await?.is_none() {
             return Err(ApiError::not_found("Thing", &thing));
         }
-        let (live, unsaved) = self.known(&thing);
-        let row = match unsaved {
-            Some(row) => Some(row),
-            None => reader.presence(&thing).await?,
-        };
+        let row = presence(&mut reader, &thing, live, unsaved).await?;
         let source = live.map(|live| live.source).filter(|_| request.include_socket_information);
         Ok(GetThingConnectivityDataResponse {
             connected: row.as_ref().is_some_and(|row| row.is_connected),
@@ -189,18 +186,9 @@ impl Fleet {
         client_id: &str,
         include_socket_information: bool,
     ) -> Result<GetConnectionResponse, ApiError> {
-        let mut reader = self.inner.store.read().await?;
         let (live, unsaved) = self.known(client_id);
-        let row = match unsaved {
-            Some(row) => Some(row),
-            None => reader.presence(client_id).await?,
-        };
-        let known = live.map(|live| PresenceRow {
-            is_connected: true,
-            since_ms: live.since_ms,
-            reason: None,
-        });
-        let Some(row) = known.or(row) else {
+        let mut reader = self.inner.store.read().await?;
+        let Some(row) = presence(&mut reader, client_id, live, unsaved).await? else {
             return Err(ApiError::not_found("Connection", client_id));
         };
         let thing = reader.thing(client_id).await?;
@@ -217,10 +205,26 @@ impl Fleet {
         })
     }
 
-    /// What memory knows of a client: its connection, and what is not written yet.
+    /// What memory knows of a client: its connection, and what is not written yet. To be asked
+    /// before the store is: what is written in between is then known twice, and not at all missed.
     fn known(&self, client_id: &str) -> (Option<Live>, Option<PresenceRow>) {
         let state = self.inner.presence.state();
         (state.live.get(client_id).copied(), state.unsaved.get(client_id).cloned())
+    }
+}
+
+/// A connection counts, whatever is written: a client may be older than the thing of its name.
+async fn presence(
+    reader: &mut Reader,
+    client_id: &str,
+    live: Option<Live>,
+    unsaved: Option<PresenceRow>,
+) -> Result<Option<PresenceRow>, ApiError> {
+    let connected =
+        live.map(|live| PresenceRow { is_connected: true, since_ms: live.since_ms, reason: None });
+    match connected.or(unsaved) {
+        Some(row) => Ok(Some(row)),
+        None => Ok(reader.presence(client_id).await?),
     }
 }
 

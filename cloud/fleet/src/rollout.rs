@@ -209,11 +209,13 @@ impl Progress {
         }
     }
 
-    /// An execution that had ended like this counts no more.
-    pub(crate) fn forget(&mut self, status: JobStatus) {
+    /// An execution that had ended like this, after these attempts, counts no more.
+    pub(crate) fn forget(&mut self, status: JobStatus, attempts: Attempts) {
         if let Some(ended) = self.counter(status) {
             *ended -= 1;
         }
+        self.failed -= attempts.failed;
+        self.timed_out -= attempts.timed_out;
     }
 
     /// Whether a criterion says that the rest is to be given up.

@@ -78,10 +78,12 @@ impl Unit {
     /// Makes the change durable, then sends its messages: a task of its own, because a caller that
     /// goes away in between, as a program that is interrupted does, would leave devices untold.
     pub(crate) async fn commit(mut self) -> Result<(), ApiError> {
+        let mut documents = queue::Documents::default();
         for ((thing, namespace), before) in std::mem::take(&mut self.queues) {
             let whose = (thing.as_str(), namespace.as_str());
+            let (tx, now_ms) = (&mut self.tx, self.now_ms);
             let notifications =
-                queue::notifications(&mut self.tx, whose, &before, self.now_ms).await?;
+                queue::notifications(tx, whose, &before, &mut documents, now_ms).await?;
             for (topic, payload) in notifications {
                 self.publish(topic, payload);
             }

@@ -129,7 +129,8 @@ impl Registry {
         let role = session.role_arn.rsplit('/').next().unwrap_or_default();
         Ok(Some(KnownAccessKey {
             secret_access_key: self.unseal(id, &session.sealed_secret)?,
-            permissions: permissions::of_role(&mut reader, &session.role_arn).await?,
+            permissions: permissions::of_role(&mut reader, &self.inner.account, &session.role_arn)
+                .await?,
             session: Some(KnownSession {
                 token: self.unseal(&token_owner(id), &session.sealed_token)?,
                 expires_at_ms: session.expires_at_ms,

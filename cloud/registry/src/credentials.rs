@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::access_keys::{new_access_key_id, new_secret, new_token, token_owner};
 use crate::identity::DeviceIdentity;
 use crate::registry::Registry;
+use crate::roles::role_of_session;
 use crate::sealing::NoRandom;
 
 /// Ended credentials are known for another day, so that their user reads "expired", not "unknown".
@@ -29,17 +30,19 @@ impl Registry {
     ) -> Result<Credentials, ApiError> {
         self.check_may_assume(identity, alias, thing)?;
         let mut tx = self.inner.store.begin().await?;
-        let role =
+        let alias =
             tx.role_alias(alias).await?.ok_or_else(|| ApiError::not_found("RoleAlias", alias))?;
+        let role = role_of_session(&mut tx, &self.inner.account, &alias.role_arn).await?;
+        let duration_s = role.map_or(alias.duration_s, |role| role.session_s.min(alias.duration_s));
         let now_ms = self.now_ms();
-        let expires_at_ms = now_ms + role.duration_s * 1000;
+        let expires_at_ms = now_ms + duration_s * 1000;
         let (session, credentials) = self
             .new_session(|access_key_id, sealed_secret, sealed_token| Session {
                 access_key_id,
                 sealed_secret,
                 sealed_token,
-                role_alias: role.name,
-                role_arn: role.role_arn,
+                role_alias: alias.name,
+                role_arn: alias.role_arn,
                 certificate_id: identity.certificate_id().to_owned(),
                 thing_name: thing.map(str::to_owned),
                 expires_at_ms,

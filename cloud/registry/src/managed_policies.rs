@@ -130,7 +130,7 @@ impl Registry {
         Ok(tx.commit().await?)
     }
 
-    async fn existing_policy(
+    pub(crate) async fn existing_policy(
         &self,
         reader: &mut Reader,
         arn: &str,

@@ -1,11 +1,12 @@
 //! What the holder of an access key may do.
 
 use marram_aws::ApiError;
+use marram_model::arn::Account;
 use marram_policy::iam::{PolicyDocument, PolicySet};
 use marram_store::Reader;
 
 use crate::managed_policies::document_of;
-use crate::roles::role_name;
+use crate::roles::role_of_session;
 
 /// What the holder of an access key may do through the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +27,23 @@ pub(crate) fn of_key(id: &str, policy_json: Option<&str>) -> Result<Permissions,
 }
 
 /// What a role's policies allow; nothing for a role that does not exist.
-pub(crate) async fn of_role(reader: &mut Reader, role_arn: &str) -> Result<Permissions, ApiError> {
+pub(crate) async fn of_role(
+    reader: &mut Reader,
+    account: &Account,
+    role_arn: &str,
+) -> Result<Permissions, ApiError> {
     let mut documents = Vec::new();
-    if let Some(role) = role_name(role_arn) {
+    if let Some(role) = role_of_session(reader, account, role_arn).await? {
+        let role = &role.name;
         for (name, text) in reader.iam_role_policies(role).await? {
             documents.push(stored(&text, &format!("policy `{name}` of role `{role}`"))?);
         }
         for arn in reader.iam_role_attachments(role).await? {
             // Deleting a policy needs that it is attached nowhere.
-            if let Some(text) = document_of(reader, &arn).await? {
-                documents.push(stored(&text, &format!("policy `{arn}`"))?);
-            }
+            let text = document_of(reader, &arn).await?.ok_or_else(|| {
+                ApiError::internal(format!("the policy `{arn}` of the role `{role}` is gone"))
+            })?;
+            documents.push(stored(&text, &format!("policy `{arn}`"))?);
         }
     }
     Ok(Permissions::Policies(PolicySet::compile(&documents)))

@@ -49,7 +49,7 @@ impl Registry {
                 format!("role alias `{}` exists: update it", alias.name),
             ));
         }
-        imply_role(&mut tx, &alias.role_arn, now_ms).await?;
+        imply_role(&mut tx, &self.inner.account, &alias.role_arn, now_ms).await?;
         put_tags(&mut tx, &role_alias_arn, &request.tags).await?;
         tx.commit().await?;
         Ok(RoleAliasResponse { role_alias: alias.name, role_alias_arn })
@@ -95,7 +95,8 @@ impl Registry {
         alias.modified_at_ms = self.now_ms();
         // Without it, whoever deleted the role wants it gone.
         if names_role {
-            imply_role(&mut tx, &alias.role_arn, alias.modified_at_ms).await?;
+            let now_ms = alias.modified_at_ms;
+            imply_role(&mut tx, &self.inner.account, &alias.role_arn, now_ms).await?;
         }
         tx.update_role_alias(&alias).await?;
         tx.commit().await?;

@@ -4,7 +4,7 @@
 use marram_aws::ApiError;
 
 use crate::fields;
-use crate::managed_policies::check_document;
+use crate::managed_policies::{DEVICE_ACCESS, check_document};
 use crate::registry::Registry;
 use crate::roles::{existing_role, no_such_entity};
 
@@ -66,9 +66,11 @@ impl Registry {
     /// # Errors
     /// There is no such role or policy, or the role has too many.
     pub async fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<(), ApiError> {
-        self.managed_policy(policy_arn).await?;
         let mut tx = self.inner.store.begin().await?;
         existing_role(&mut tx, role).await?;
+        if policy_arn != DEVICE_ACCESS {
+            self.existing_policy(&mut tx, policy_arn).await?;
+        }
         if tx.iam_role_attachments(role).await?.len() >= MAX_ATTACHED {
             return Err(too_many(role, MAX_ATTACHED));
         }

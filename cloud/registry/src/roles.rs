@@ -6,6 +6,7 @@
 
 use marram_aws::ApiError;
 use marram_aws::iam::Role;
+use marram_model::arn::Account;
 use marram_store::{IamRole, Reader, Tx};
 use serde_json::Value;
 
@@ -130,12 +131,26 @@ impl Registry {
 }
 
 /// Makes the role that `role_arn` names, if nobody has.
-pub(crate) async fn imply_role(tx: &mut Tx, role_arn: &str, now_ms: i64) -> Result<(), ApiError> {
-    let Some(name) = role_name(role_arn) else { return Ok(()) };
+///
+/// # Errors
+/// It is no role of this account, or the role of that name has another path: whoever may pass the
+/// one may not pass the other.
+pub(crate) async fn imply_role(
+    tx: &mut Tx,
+    account: &Account,
+    role_arn: &str,
+    now_ms: i64,
+) -> Result<(), ApiError> {
+    let Some((path, name)) = path_and_name(account, role_arn) else {
+        let example = account.role("NAME");
+        let message = format!("`roleArn` is `{role_arn}`: use a role of this account, `{example}`");
+        return Err(ApiError::invalid_request(message));
+    };
+    check_path(path)?;
     let row = IamRole {
         name: name.to_owned(),
         id: new_role_id()?,
-        path: "/".to_owned(),
+        path: path.to_owned(),
         trust_json: TRUST_IOT.to_owned(),
         description: Some("Made because a role alias names it".to_owned()),
         session_s: MOST_SESSION_S,
@@ -144,6 +159,13 @@ pub(crate) async fn imply_role(tx: &mut Tx, role_arn: &str, now_ms: i64) -> Resu
     };
     if tx.insert_iam_role(&row).await? {
         tx.attach_iam_policy(name, DEVICE_ACCESS).await?;
+        return Ok(());
+    }
+    let there = existing_role(tx, name).await?.path;
+    if there != path {
+        let arn = account.iam(&format!("role{there}{name}"));
+        let message = format!("`roleArn` is `{role_arn}`, but the role `{name}` is `{arn}`");
+        return Err(ApiError::invalid_request(message));
     }
     Ok(())
 }
@@ -167,11 +189,21 @@ pub(crate) async fn existing_role(reader: &mut Reader, name: &str) -> Result<Iam
         .ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
 }
 
-/// The name in a role's ARN, if it is one that a role can have.
-pub(crate) fn role_name(role_arn: &str) -> Option<&str> {
-    let (_, resource) = role_arn.split_once(":role/")?;
-    let name = resource.rsplit('/').next()?;
-    fields::iam_name("roleArn", name, 64).is_ok().then_some(name)
+/// Path and name in the ARN of a role of this account: `/` and `A`, or `/field/` and `A`.
+fn path_and_name<'a>(account: &Account, role_arn: &'a str) -> Option<(&'a str, &'a str)> {
+    let resource = role_arn.strip_prefix(&account.iam("role"))?;
+    let (path, name) = resource.split_at(resource.rfind('/')? + 1);
+    fields::iam_name("roleArn", name, 64).is_ok().then_some((path, name))
+}
+
+/// The role that a session acts as: the one with exactly this ARN, if it is there.
+pub(crate) async fn role_of_session(
+    reader: &mut Reader,
+    account: &Account,
+    role_arn: &str,
+) -> Result<Option<IamRole>, ApiError> {
+    let Some((path, name)) = path_and_name(account, role_arn) else { return Ok(None) };
+    Ok(reader.iam_role(name).await?.filter(|role| role.path == path))
 }
 
 /// 404 of IAM.

@@ -38,12 +38,11 @@ CREATE TABLE provisioning_template_versions (
     PRIMARY KEY (template_name, version)
 );
 
--- Which template a claim certificate was made for.
+-- Which template a claim certificate was made for. It may be gone: its claims end with their time.
 CREATE TABLE provisioning_claims (
     certificate_id TEXT NOT NULL PRIMARY KEY
         REFERENCES certificates (certificate_id) ON DELETE CASCADE,
     template_name TEXT NOT NULL
-        REFERENCES provisioning_templates (template_name) ON DELETE CASCADE
 );
 CREATE INDEX provisioning_claims_by_template ON provisioning_claims (template_name);
 

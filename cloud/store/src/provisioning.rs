@@ -236,7 +236,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Removes a template with all its versions and claims.
+    /// Removes a template with all its versions; its claims end with their time.
     ///
     /// # Errors
     /// The database refused.

@@ -368,3 +368,15 @@ async fn d23c_nucleus_lite_needs_a_manifest_that_names_a_runtime() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_component_has_one_arn_by_which_policies_can_name_it() {
+    let t = TestFleet::start().await;
+    t.add_component(HELLO, "1.0.0").await;
+    for other in [ARN.replace(":us-east-1:", ":eu-west-1:"), ARN.replace("arn:aws:", "arn:aws-cn:")]
+    {
+        let error = t.fleet.delete_component(request(json!({"arn": other}))).await.unwrap_err();
+        assert_eq!(error.code, "ResourceNotFoundException", "{other}");
+    }
+    assert_eq!(status(&t.fleet, ARN).await.component_state, ComponentState::Deployable);
+}

@@ -85,20 +85,34 @@ impl Fleet {
             return Err(ApiError::not_found("deployment", deployment_id));
         }
         drop(reader);
-        let key = format!("deployments/{}.json", row.id);
-        self.prepare_bucket().await?;
-        let digest = self
-            .put_document(&key, row.document_json.as_bytes())
-            .await
-            .map_err(|error| ApiError::internal(format!("cannot keep `{key}`: {error}")))?;
+        let key = object_key(&row.id);
+        let digest = match self.inner.blobs.head(ARTIFACT_BUCKET, &key) {
+            Ok(kept) => kept.sha256.clone(),
+            Err(_) => {
+                self.prepare_bucket().await?;
+                let kept = self.put_document(&key, row.document_json.as_bytes()).await;
+                kept.map_err(|error| ApiError::internal(format!("cannot keep `{key}`: {error}")))?
+            }
+        };
         Ok(GetDeploymentConfigurationResponse {
             pre_signed_url: self.presign(&key)?,
             integrity_check: IntegrityCheck { algorithm: "SHA-256".to_owned(), digest },
         })
     }
 
-    /// Writes the document anew each time, so that it needs no place in the deployment's own
-    /// transaction; gives its digest.
+    /// Forgets the document of a deployment that is gone; it is there only if a device asked for it.
+    pub(super) async fn delete_document(&self, deployment_id: &str) {
+        let key = object_key(deployment_id);
+        if self.inner.blobs.head(ARTIFACT_BUCKET, &key).is_err() {
+            return;
+        }
+        if let Err(error) = self.inner.blobs.delete(ARTIFACT_BUCKET, &key).await {
+            tracing::warn!(key, %error, "a deleted deployment's document is left behind");
+        }
+    }
+
+    /// Writes the document when the first device asks for it, so that it needs no place in the
+    /// deployment's own transaction; it never changes. Gives its digest.
     async fn put_document(
         &self,
         key: &str,
@@ -112,6 +126,10 @@ impl Fleet {
         blobs.put(ARTIFACT_BUCKET, key, staged, Attributes::default()).await?;
         Ok(digest)
     }
+}
+
+fn object_key(deployment_id: &str) -> String {
+    format!("deployments/{deployment_id}.json")
 }
 
 async fn is_for(reader: &mut Reader, row: &DeploymentRow, thing: &str) -> Result<bool, ApiError> {

@@ -268,6 +268,10 @@ async fn a_document_too_large_for_its_way_goes_in_short_and_is_fetched_whole() {
         assert_eq!(kept.sha256, got.integrity_check.digest);
         let stranger = t.fleet.get_deployment_configuration("core2", id).await.unwrap_err();
         assert_eq!(stranger.code, "ResourceNotFoundException");
+        let of = || request(json!({"deploymentId": id}));
+        t.fleet.cancel_deployment(of()).await.unwrap();
+        t.fleet.delete_deployment(of()).await.unwrap();
+        assert!(t.blobs.head(crate::ARTIFACT_BUCKET, &key).is_err(), "it goes with its deployment");
     }
 }
 

@@ -181,7 +181,7 @@ impl Fleet {
         unit.touch_queue(&row.thing, &row.namespace).await?;
         unit.tx.delete_execution(job_id, thing_name).await?;
         if let Some(mut spread) = Spread::load(&mut unit, job_id).await? {
-            spread.forget(queue::execution_of(&row)?.status);
+            spread.forget(&queue::execution_of(&row)?);
             spread.save(&mut unit).await?;
         }
         job.settle(&mut unit).await?;

@@ -1,5 +1,8 @@
 //! Queues of job executions: how they change, and what devices are told of it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use marram_aws::ApiError;
 use marram_model::jobs::{
     ExecutionReply, JobExecution, JobExecutionSummary, JobStatus, JobsApi, JobsTopic, Leg, Notify,
@@ -65,7 +68,7 @@ pub(crate) async fn enqueue(
         Some(row) => {
             let ended = execution_of(&row)?;
             if let Some(spread) = &mut spread {
-                spread.forget(ended.status);
+                spread.forget(&ended);
             }
             ended
                 .after(Event::Requeue { queued_at_s }, now_s)
@@ -227,16 +230,43 @@ pub(crate) async fn describe(
 
 /// The job's document, a JSON object, as the thing gets it.
 pub(crate) async fn document(tx: &mut Tx, job_id: &str, thing: &str) -> Result<Value, ApiError> {
+    Documents::default().of(tx, job_id, thing).await
+}
+
+/// Documents of jobs, each read once: a change may tell many devices of one job.
+#[derive(Debug, Default)]
+pub(crate) struct Documents(HashMap<String, Forms>);
+
+/// A document as it is, and as those get it who can ask for the rest of a large one.
+#[derive(Debug)]
+struct Forms {
+    whole: Value,
+    short: Option<Value>,
+}
+
+impl Documents {
+    async fn of(&mut self, tx: &mut Tx, job_id: &str, thing: &str) -> Result<Value, ApiError> {
+        let forms = match self.0.entry(job_id.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(forms(tx, job_id).await?),
+        };
+        match &forms.short {
+            // Without a configuration that it cannot ask for, nucleus-lite would apply the rest.
+            Some(short) if !is_lite(tx, thing).await? => Ok(short.clone()),
+            _ => Ok(forms.whole.clone()),
+        }
+    }
+}
+
+async fn forms(tx: &mut Tx, job_id: &str) -> Result<Forms, ApiError> {
     let Some(job) = Job::find(tx, job_id).await? else {
         return Err(ApiError::internal(format!("there is no job {job_id}")));
     };
-    // Without a configuration that it cannot ask for, nucleus-lite would apply the rest.
-    match &job {
-        Job::Deployment(row) if !large::fits_job(row) && !is_lite(tx, thing).await? => {
-            large::document_in_job(row)
-        }
-        _ => job.document(),
-    }
+    let short = match &job {
+        Job::Deployment(row) if !large::fits_job(row) => Some(large::document_in_job(row)?),
+        _ => None,
+    };
+    Ok(Forms { whole: job.document()?, short })
 }
 
 /// One execution in a list.
@@ -267,6 +297,7 @@ pub(crate) async fn notifications(
     tx: &mut Tx,
     (thing, namespace): (&str, &str),
     before: &[ExecutionRow],
+    documents: &mut Documents,
     now_ms: i64,
 ) -> Result<Vec<(String, Vec<u8>)>, ApiError> {
     let after = visible(tx, thing, namespace).await?;
@@ -284,7 +315,10 @@ pub(crate) async fn notifications(
     let mut messages = vec![(topic(JobsApi::Notify), notify)];
     if head(before).map(key) != head(&after).map(key) {
         let execution = match head(&after) {
-            Some(row) => Some(describe(tx, row, true).await?),
+            Some(row) => Some(JobExecution {
+                job_document: Some(documents.of(tx, &row.job_id, thing).await?),
+                ..describe(tx, row, false).await?
+            }),
             None => None,
         };
         let next = ExecutionReply { client_token: None, timestamp, execution };

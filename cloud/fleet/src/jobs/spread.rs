@@ -78,8 +78,8 @@ impl Spread {
     }
 
     /// An execution that had ended counts no more: it is queued anew, or deleted.
-    pub(super) fn forget(&mut self, ended_as: JobStatus) {
-        self.progress.forget(ended_as);
+    pub(super) fn forget(&mut self, execution: &Execution) {
+        self.progress.forget(execution.status, execution.attempts);
     }
 
     /// Makes as many waiting executions known to their devices as the pace allows now.

@@ -42,6 +42,16 @@ async fn a_thing_is_shown_as_it_is_and_since_when() {
     }
 }
 
+#[tokio::test]
+async fn a_client_may_be_older_than_its_thing() {
+    let t = TestFleet::start().await;
+    t.fleet.client_connected("T", 1, SOURCE);
+    t.fleet.save_presence().await.unwrap();
+    t.add_thing("T").await;
+    let now = look(&t, "T").await;
+    assert_eq!((now.connected, now.timestamp), (true, Some(EpochMs(NOW_MS))));
+}
+
 /// The end of the old connection may come after the new one's beginning.
 #[tokio::test]
 async fn a_client_that_comes_back_stays_connected_when_its_old_connection_ends() {

@@ -103,8 +103,11 @@ fn a26d_the_rest_is_given_up_at_the_threshold() {
     assert!(!progress.is_to_abort(&plan), "a withdrawn execution is none that ended");
     progress.ended(&plan, JobStatus::Succeeded, BEGAN_S);
     assert!(progress.is_to_abort(&plan));
-    progress.forget(JobStatus::Failed);
+    let mut retried = progress.clone();
+    progress.forget(JobStatus::Failed, Attempts::default());
     assert!(!progress.is_to_abort(&plan));
+    retried.forget(JobStatus::Queued, Attempts { failed: 1, timed_out: 0 });
+    assert!(!retried.is_to_abort(&plan), "its attempts before the last one count no more either");
 }
 
 #[test]

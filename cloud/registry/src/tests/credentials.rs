@@ -1,5 +1,5 @@
 use super::*;
-use crate::Principal;
+use crate::{NewRole, Principal};
 
 /// A thing with an active certificate, the role alias `Alias` for 15 minutes, and a policy
 /// `Assume` that is not attached yet.
@@ -117,4 +117,49 @@ async fn a_deleted_role_comes_back_only_when_it_is_named() {
     let role = registry.account().role("Devices");
     update(json!({"roleAlias": "Alias", "roleArn": role})).await.unwrap();
     assert!(registry.role("Devices").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_role_alias_names_exactly_the_role_that_may_be_passed() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    device(&fixture).await;
+    let own = registry.account().role("Devices");
+    let another = own.replace(&registry.account().account_id, "000000000000");
+    for arn in [another, own.replace("role/", "role/field/")] {
+        let alias = json!({"roleAlias": "Other", "roleArn": arn});
+        let refused = registry.create_role_alias(request(alias)).await;
+        assert_error(refused, "InvalidRequestException", 400);
+        let alias = json!({"roleAlias": "Alias", "roleArn": arn});
+        assert_error(
+            registry.update_role_alias(request(alias)).await,
+            "InvalidRequestException",
+            400,
+        );
+    }
+    let elsewhere = registry.account().iam("role/field/Pumps");
+    let alias = json!({"roleAlias": "Pumps", "roleArn": elsewhere});
+    registry.create_role_alias(request(alias)).await.unwrap();
+    assert_eq!(registry.role("Pumps").await.unwrap().arn, elsewhere);
+}
+
+#[tokio::test]
+async fn credentials_last_no_longer_than_the_role_allows() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    let role = NewRole {
+        name: "Devices".into(),
+        path: "/".into(),
+        trust: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"credentials.iot.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#.into(),
+        description: None,
+        session_s: Some(3600),
+    };
+    registry.create_role(role).await.unwrap();
+    let (certificate, der) = device(&fixture).await;
+    fixture.attach_policy("Assume", &certificate.certificate_arn).await;
+    let longer = json!({"roleAlias": "Alias", "credentialDurationSeconds": 43_200});
+    registry.update_role_alias(request(longer)).await.unwrap();
+    let identity = registry.authenticate_certificate(&der).await.unwrap();
+    let given = registry.issue_role_credentials(&identity, "Alias", None).await.unwrap();
+    assert_eq!(given.expiration, "2026-01-02T04:04:05Z");
 }

@@ -1,8 +1,10 @@
 use std::io::{self, Write};
 
+use marram_registry::Principal;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::audit::{Deed, Record};
 
 /// Keeps what is logged.
 #[derive(Debug, Clone, Default)]
@@ -89,4 +91,24 @@ async fn what_is_denied_leaves_a_line_though_it_only_reads() {
         assert!(lines[1].contains(part), "{part} is not in {}", lines[1]);
     }
     assert!(!log.contains(&reader.secret_access_key), "{log}");
+}
+
+#[test]
+fn a_call_whose_caller_went_away_leaves_its_line() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let principal = Principal::User { arn: "arn:aws:iam::123456789012:root".to_owned() };
+    drop(Record {
+        request_id: "r",
+        principal: &principal,
+        source: "127.0.0.1:1".parse().unwrap(),
+        service: "iot",
+        method: &hyper::Method::POST,
+        path: "/things/T",
+        deed: Deed { operation: Some("iot:CreateThing".to_owned()), resource: "arn".to_owned() },
+        status: None,
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("iot:CreateThing") && text.contains("interrupted"), "{text}");
 }
