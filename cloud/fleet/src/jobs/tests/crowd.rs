@@ -27,6 +27,16 @@ struct Expected {
     executed: i64,
     failed: i64,
     is_given_up: bool,
+    /// How many attempts each thing was given.
+    attempts: [usize; THINGS],
+}
+
+/// How many attempts a thing that acts like this is given: another one after the first that fails,
+/// and after the first that hangs.
+fn attempts_of(acts: &[usize; MOST_ATTEMPTS]) -> usize {
+    let mut retries = BTreeSet::from(["FAILED", "hangs"]);
+    let again = acts.iter().take_while(|act| retries.remove(ACTS[**act])).count();
+    again + 1
 }
 
 impl Expected {
@@ -96,7 +106,8 @@ async fn act(
         assert!(!expected.is_given_up, "nothing is queued of a job that was given up");
         told.insert(number);
         let attempt = usize::try_from(execution["executionNumber"].as_i64().unwrap()).unwrap();
-        assert!(attempt <= MOST_ATTEMPTS, "{attempt} attempts");
+        assert!(attempt <= attempts_of(acts), "attempt {attempt} of {acts:?}");
+        expected.attempts[number] = attempt;
         let act = ACTS[acts[attempt - 1]];
         let status = if act == "hangs" { "IN_PROGRESS" } else { act };
         let reply = ask(t, number, "j/update", json!({"status": status})).await;
@@ -129,6 +140,10 @@ async fn run(acts: Vec<[usize; MOST_ATTEMPTS]>) {
     }
     let job = job(&t).await;
     assert_ne!(job["status"], "IN_PROGRESS");
+    if !expected.is_given_up {
+        let wanted: Vec<usize> = acts.iter().map(attempts_of).collect();
+        assert_eq!(expected.attempts[..], wanted, "{acts:?}");
+    }
     let details = job["jobProcessDetails"].as_object().unwrap();
     let all: i64 = details.values().filter_map(Value::as_i64).sum();
     assert_eq!(all, i64::try_from(THINGS).unwrap());
